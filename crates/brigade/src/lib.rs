@@ -1,0 +1,1 @@
+//! Brigade: an operating system built as parallel pipelines.

@@ -1,0 +1,1 @@
+//! A Brigade pipeline as data: TOML, checks, edges, capacities, windows.

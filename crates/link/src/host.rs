@@ -1,0 +1,142 @@
+//! One end of the wire: an address and the sockets that the caller lends to it.
+
+use std::net::Ipv4Addr;
+
+use smoltcp::iface::{Config, Interface, PollResult, SocketSet, SocketStorage};
+use smoltcp::socket::tcp;
+use smoltcp::time::{Duration, Instant};
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Cidr};
+
+use crate::device::{Link, PacketOut};
+use crate::{MTU_BYTES_MAX, Socket};
+
+/// What became of the wish to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sent {
+    /// All that may be sent now was sent.
+    All,
+    /// There was no room; ask again when there is.
+    NoRoom,
+}
+
+/// When a socket that could not do what it wants is looked at again: it must not spin.
+const RETRY_NS: u64 = 1_000_000;
+
+/// One end of the wire: an address and the sockets that the caller lends to it.
+///
+/// Times are nanoseconds of one monotonic clock of the caller's choice.
+pub struct Host {
+    interface: Interface,
+    nobody: SocketSet<'static>,
+    address: Ipv4Addr,
+    mtu_bytes: usize,
+}
+
+impl Host {
+    /// A host at `address` in a network of `prefix_bits`, sending packets of at most `mtu_bytes`
+    /// (no more than [`MTU_BYTES_MAX`]). `seed` decides the initial sequence numbers: random
+    /// where a stranger can send packets.
+    pub fn new(address: Ipv4Addr, prefix_bits: u8, mtu_bytes: usize, seed: u64) -> Host {
+        let mtu_bytes = mtu_bytes.min(MTU_BYTES_MAX);
+        let mut config = Config::new(HardwareAddress::Ip);
+        config.random_seed = seed;
+        let mut link =
+            Link { packet: None, out: &mut Nowhere, refused: false, mtu_bytes };
+        let mut interface = Interface::new(config, &mut link, Instant::ZERO);
+        interface.update_ip_addrs(|addresses| {
+            let own = IpCidr::Ipv4(Ipv4Cidr::new(address, prefix_bits.min(32)));
+            // The list is new and holds at least one.
+            let _ = addresses.push(own);
+        });
+        let nobody = SocketSet::new(Vec::<SocketStorage<'static>>::new());
+        Host { interface, nobody, address, mtu_bytes }
+    }
+
+    /// Its address.
+    pub fn address(&self) -> Ipv4Addr {
+        self.address
+    }
+
+    /// The largest packet it sends, in bytes.
+    pub fn mtu_bytes(&self) -> usize {
+        self.mtu_bytes
+    }
+
+    /// Gives a packet to the connection it belongs to, or to nobody, which answers RST to a
+    /// segment and a reply to an ICMP echo.
+    pub fn receive(
+        &mut self,
+        packet: &[u8],
+        socket: Option<&mut Socket>,
+        now_ns: u64,
+        out: &mut impl PacketOut,
+    ) {
+        let mtu_bytes = self.mtu_bytes;
+        let mut link = Link { packet: Some(packet), out, refused: false, mtu_bytes };
+        let set = socket.map_or(&mut self.nobody, |socket| &mut socket.set);
+        self.interface.poll_ingress_single(instant(now_ns), &mut link, set);
+    }
+
+    /// Sends what the socket may send now, also when one of its timers is due.
+    pub fn transmit(
+        &mut self,
+        socket: &mut Socket,
+        now_ns: u64,
+        out: &mut impl PacketOut,
+    ) -> Sent {
+        let mtu_bytes = self.mtu_bytes;
+        let mut link = Link { packet: None, out, refused: false, mtu_bytes };
+        let now = instant(now_ns);
+        while self.interface.poll_egress(now, &mut link, &mut socket.set) != PollResult::None {}
+        if link.refused { Sent::NoRoom } else { Sent::All }
+    }
+
+    /// When `socket` must be given to [`Host::transmit`] again, if nothing else happens. Asked
+    /// after everything was sent.
+    pub fn deadline_ns(&mut self, socket: &Socket, now_ns: u64) -> Option<u64> {
+        let at = self.interface.poll_at(instant(now_ns), &socket.set)?;
+        let at_ns = u64::try_from(at.total_micros()).unwrap_or(0).saturating_mul(1000);
+        Some(if at_ns <= now_ns { now_ns + RETRY_NS } else { at_ns })
+    }
+
+    /// Makes `socket` wait for a connection to `port`. The port must not be 0.
+    pub fn listen(&mut self, socket: &mut Socket, port: u16) -> Result<(), tcp::ListenError> {
+        socket.renew();
+        socket.tcp_mut().listen((IpAddress::Ipv4(self.address), port))
+    }
+
+    /// Makes `socket` connect from `port` to `remote`. Neither port may be 0.
+    pub fn connect(
+        &mut self,
+        socket: &mut Socket,
+        port: u16,
+        remote: std::net::SocketAddrV4,
+    ) -> Result<(), tcp::ConnectError> {
+        socket.renew();
+        let remote = (IpAddress::Ipv4(*remote.ip()), remote.port());
+        let local = (IpAddress::Ipv4(self.address), port);
+        socket.tcp_mut().connect(self.interface.context(), remote, local)
+    }
+}
+
+/// A duration for smoltcp's timers.
+pub fn duration(ns: u64) -> Duration {
+    Duration::from_micros(ns / 1000)
+}
+
+fn instant(ns: u64) -> Instant {
+    Instant::from_micros(i64::try_from(ns / 1000).unwrap_or(i64::MAX))
+}
+
+/// A device is needed to make an interface, but nothing is sent then.
+struct Nowhere;
+
+impl PacketOut for Nowhere {
+    fn has_room(&mut self) -> bool {
+        false
+    }
+
+    fn emit<R>(&mut self, length_bytes: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+        fill(&mut vec![0; length_bytes])
+    }
+}

@@ -1,0 +1,63 @@
+//! One connection's socket: a set with a single TCP socket in it.
+
+use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
+use smoltcp::socket::tcp;
+
+/// A set with a single TCP socket in it, which keeps its buffers when it is used again.
+pub struct Socket {
+    pub(crate) set: SocketSet<'static>,
+    handle: SocketHandle,
+}
+
+impl Socket {
+    /// A closed socket with buffers of the given sizes, without Nagle's algorithm (who writes
+    /// here writes in blocks) and without delayed acknowledgements (the other end waits for
+    /// room).
+    pub fn new(receive_bytes: usize, send_bytes: usize) -> Socket {
+        let mut socket = tcp::Socket::new(
+            tcp::SocketBuffer::new(vec![0; receive_bytes]),
+            tcp::SocketBuffer::new(vec![0; send_bytes]),
+        );
+        socket.set_nagle_enabled(false);
+        socket.set_ack_delay(None);
+        let mut set = SocketSet::new(Vec::with_capacity(1));
+        let handle = set.add(socket);
+        Socket { set, handle }
+    }
+
+    /// Memory of one such socket, in bytes.
+    pub fn bytes(receive_bytes: usize, send_bytes: usize) -> usize {
+        size_of::<Socket>() + size_of::<SocketStorage<'static>>() + receive_bytes + send_bytes
+    }
+
+    /// smoltcp's socket.
+    pub fn tcp(&self) -> &tcp::Socket<'static> {
+        self.set.get(self.handle)
+    }
+
+    /// smoltcp's socket, to be changed. Call [`crate::Host::transmit`] afterwards.
+    pub fn tcp_mut(&mut self) -> &mut tcp::Socket<'static> {
+        self.set.get_mut(self.handle)
+    }
+
+    /// Closed, and nothing is left to be told to the peer.
+    pub fn is_dead(&self) -> bool {
+        let socket = self.tcp();
+        socket.state() == tcp::State::Closed && socket.remote_endpoint().is_none()
+    }
+
+    /// The peer's FIN has come and all data before it was read.
+    pub fn is_finished(&mut self) -> bool {
+        let socket = self.tcp_mut();
+        // A read of nothing: smoltcp keeps the fact to itself otherwise.
+        !socket.can_recv() && matches!(socket.recv(|_| (0, ())), Err(tcp::RecvError::Finished))
+    }
+
+    /// Makes ready for `listen` or `connect` on behalf of another connection.
+    pub(crate) fn renew(&mut self) {
+        let socket = self.tcp_mut();
+        socket.abort();
+        // Not reset by smoltcp: a congested predecessor would slow down its successor.
+        socket.set_congestion_control(tcp::CongestionControl::Reno);
+    }
+}

@@ -1,0 +1,76 @@
+//! application <-> db: one batch of SQL statements forward, its rows back.
+//!
+//! The payloads are written and read with [`crate::bookstore_db::codec`].
+
+use brigade_stage::Header;
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+use crate::{Timings, wire_enum};
+
+pub use crate::codec;
+
+wire_enum! {
+    /// How a batch runs.
+    SqlKind {
+        /// Statements that only read; no transaction.
+        Read = 1,
+        /// All statements in one transaction: all or nothing, on disk before the reply.
+        Write = 2,
+        /// Statements outside a transaction that may change the schema or pragmas (set-up only).
+        Script = 3,
+    }
+}
+
+wire_enum! {
+    /// How a batch ended.
+    SqlStatus {
+        /// Done; rows follow.
+        Ok = 1,
+        /// A constraint refused it, nothing was changed; the payload is the message.
+        Constraint = 2,
+        /// The disk is full, nothing was changed; the payload is the message.
+        Full = 3,
+        /// The storage failed; the payload is the message.
+        Io = 4,
+        /// The batch itself is wrong (syntax, unknown table, malformed page); the payload says how.
+        Invalid = 5,
+        /// The rows do not fit the pages a reply may have.
+        TooLarge = 6,
+    }
+}
+
+/// A batch of statements in the payload.
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct SqlRequest {
+    /// Chosen by the sender; comes back in the reply.
+    pub tag: u64,
+    /// [`SqlKind`].
+    pub kind: u32,
+    /// Bytes of the encoded batch.
+    pub length_bytes: u32,
+    /// Times so far.
+    pub timings: Timings,
+}
+
+/// The rows of a batch, or why there are none.
+#[derive(Debug, Clone, Copy, Default, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct SqlReply {
+    /// The request's tag.
+    pub tag: u64,
+    /// [`SqlStatus`].
+    pub status: u32,
+    /// Bytes of encoded rows, or of the message.
+    pub length_bytes: u32,
+    /// Times so far.
+    pub timings: Timings,
+}
+
+impl Header for SqlRequest {
+    const NAME: &'static str = "bookstore_db::SqlRequest";
+}
+
+impl Header for SqlReply {
+    const NAME: &'static str = "bookstore_db::SqlReply";
+}

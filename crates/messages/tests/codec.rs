@@ -1,0 +1,234 @@
+//! Batches and rows come back as they were written; any other bytes give an error.
+
+use brigade_messages::codec::{
+    BatchReader, BatchWriter, CodecError, Full, RowsReader, RowsWriter, Value,
+};
+use proptest::prelude::*;
+
+/// A value that owns its bytes, for generating.
+#[derive(Debug, Clone)]
+enum Owned {
+    Null,
+    Integer(i64),
+    Real(f64),
+    Text(String),
+    Blob(Vec<u8>),
+}
+
+impl Owned {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Owned::Null => Value::Null,
+            Owned::Integer(number) => Value::Integer(*number),
+            Owned::Real(number) => Value::Real(*number),
+            Owned::Text(text) => Value::Text(text),
+            Owned::Blob(bytes) => Value::Blob(bytes),
+        }
+    }
+}
+
+fn owned() -> impl Strategy<Value = Owned> {
+    prop_oneof![
+        Just(Owned::Null),
+        any::<i64>().prop_map(Owned::Integer),
+        (-100_i64..100).prop_map(Owned::Integer),
+        any::<f64>().prop_map(Owned::Real),
+        ".{0,40}".prop_map(Owned::Text),
+        proptest::collection::vec(any::<u8>(), 0..200).prop_map(Owned::Blob),
+    ]
+}
+
+type Statements = Vec<(String, Vec<Owned>)>;
+type Sets = Vec<(usize, Vec<Vec<Owned>>)>;
+
+fn statements() -> impl Strategy<Value = Statements> {
+    let parameters = proptest::collection::vec(owned(), 0..6);
+    proptest::collection::vec((".{0,60}", parameters), 0..8)
+}
+
+fn sets() -> impl Strategy<Value = Sets> {
+    let set = (1_usize..5).prop_flat_map(|columns| {
+        let row = proptest::collection::vec(owned(), columns);
+        (Just(columns), proptest::collection::vec(row, 0..5))
+    });
+    let set = prop_oneof![set, Just((0, Vec::new()))];
+    proptest::collection::vec(set, 0..5)
+}
+
+fn write_batch(page: &mut [u8], statements: &Statements) -> usize {
+    let mut writer = BatchWriter::new(page);
+    for (sql, parameters) in statements {
+        let parameters: Vec<_> = parameters.iter().map(Owned::value).collect();
+        writer.statement(sql, &parameters).unwrap();
+    }
+    writer.finish()
+}
+
+fn write_rows(page: &mut [u8], sets: &Sets) -> usize {
+    let mut writer = RowsWriter::new(page);
+    for (columns, rows) in sets {
+        writer.begin_set(*columns).unwrap();
+        for row in rows {
+            writer.row(row.iter().map(Owned::value)).unwrap();
+        }
+    }
+    writer.finish()
+}
+
+/// Equal, with the bits of a NaN.
+fn same(left: Value<'_>, right: Value<'_>) -> bool {
+    match (left, right) {
+        (Value::Real(left), Value::Real(right)) => left.to_bits() == right.to_bits(),
+        _ => left == right,
+    }
+}
+
+/// Reads everything there is; the sum keeps the reads from being optimised away.
+fn read_all(bytes: &[u8]) -> usize {
+    let mut values = 0;
+    if let Ok(batch) = BatchReader::new(bytes) {
+        values += batch
+            .map(|statement| statement.sql.len() + statement.parameters.count())
+            .sum::<usize>();
+    }
+    if let Ok(sets) = RowsReader::new(bytes) {
+        values += sets.flatten().map(Iterator::count).sum::<usize>();
+    }
+    values
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+
+    #[test]
+    fn a_batch_comes_back(statements in statements()) {
+        let mut page = vec![0; 65536];
+        let length = write_batch(&mut page, &statements);
+        let batch = BatchReader::new(&page[..length]).unwrap();
+        prop_assert_eq!(batch.len(), statements.len());
+        for (read, (sql, parameters)) in batch.zip(&statements) {
+            prop_assert_eq!(read.sql, sql);
+            prop_assert_eq!(read.parameters.len(), parameters.len());
+            prop_assert!(read.parameters.zip(parameters).all(|(read, wrote)| same(read, wrote.value())));
+        }
+    }
+
+    #[test]
+    fn rows_come_back(sets in sets()) {
+        let mut page = vec![0; 65536];
+        let length = write_rows(&mut page, &sets);
+        let reader = RowsReader::new(&page[..length]).unwrap();
+        prop_assert_eq!(reader.len(), sets.len());
+        for (set, (columns, rows)) in reader.zip(&sets) {
+            prop_assert_eq!(set.columns(), *columns);
+            prop_assert_eq!(set.len(), rows.len());
+            for (read, wrote) in set.zip(rows) {
+                prop_assert_eq!(read.len(), wrote.len());
+                prop_assert!(read.zip(wrote).all(|(read, wrote)| same(read, wrote.value())));
+            }
+        }
+    }
+
+    #[test]
+    fn every_cut_is_an_error(statements in statements(), sets in sets(), cut in any::<prop::sample::Index>()) {
+        let mut page = vec![0; 65536];
+        let length = write_batch(&mut page, &statements);
+        prop_assert!(BatchReader::new(&page[..cut.index(length)]).is_err());
+        prop_assert!(BatchReader::new(&page[..length + 1]).is_err());
+        let length = write_rows(&mut page, &sets);
+        prop_assert!(RowsReader::new(&page[..cut.index(length)]).is_err());
+        prop_assert!(RowsReader::new(&page[..length + 1]).is_err());
+    }
+
+    #[test]
+    fn any_bytes_are_safe(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        read_all(&bytes);
+    }
+
+    #[test]
+    fn mutated_messages_are_safe(
+        statements in statements(),
+        sets in sets(),
+        changes in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
+    ) {
+        let mut page = vec![0; 65536];
+        for length in [write_batch(&mut page, &statements), write_rows(&mut page.clone(), &sets)] {
+            let mut bytes = page[..length].to_vec();
+            for (at, byte) in &changes {
+                bytes[at.index(length)] = *byte;
+            }
+            read_all(&bytes);
+            write_rows(&mut page, &sets);
+        }
+    }
+
+    #[test]
+    fn a_full_page_keeps_what_fitted(sets in sets(), room in 0_usize..400) {
+        let mut page = vec![0xaa; room];
+        let mut writer = RowsWriter::new(&mut page);
+        let mut fitted = Vec::new();
+        for (columns, rows) in &sets {
+            if writer.begin_set(*columns).is_err() {
+                break;
+            }
+            fitted.push(rows.iter().filter(|row| writer.row(row.iter().map(Owned::value)).is_ok()).count());
+        }
+        let length = writer.finish();
+        prop_assert!(length <= room);
+        if room >= 2 {
+            let read: Vec<_> = RowsReader::new(&page[..length]).unwrap().map(|set| set.len()).collect();
+            prop_assert_eq!(read, fitted);
+        }
+    }
+}
+
+#[test]
+fn a_statement_that_does_not_fit_leaves_the_batch_as_it_was() {
+    let mut page = [0; 24];
+    let mut writer = BatchWriter::new(&mut page);
+    writer.statement("select ?", &[Value::Integer(1)]).unwrap();
+    assert_eq!(
+        writer.statement("select ?", &[Value::Blob(&[0; 10])]),
+        Err(Full)
+    );
+    let length = writer.finish();
+    let read: Vec<_> = BatchReader::new(&page[..length]).unwrap().collect();
+    assert_eq!(read.len(), 1);
+    assert_eq!(read[0].sql, "select ?");
+}
+
+#[test]
+fn small_integers_take_two_bytes() {
+    let mut page = [0; 64];
+    let mut writer = RowsWriter::new(&mut page);
+    writer.begin_set(1).unwrap();
+    let empty = 2 + 10;
+    writer.row([Value::Integer(-64)]).unwrap();
+    assert_eq!(writer.finish(), empty + 2);
+}
+
+#[test]
+fn errors_name_the_byte() {
+    assert_eq!(BatchReader::new(&[]).unwrap_err(), CodecError::Truncated(0));
+    assert_eq!(
+        BatchReader::new(&[1, 0, 1, 0xff, 0]).unwrap_err(),
+        CodecError::Utf8(2)
+    );
+    assert_eq!(
+        BatchReader::new(&[1, 0, 0, 1, 9]).unwrap_err(),
+        CodecError::Tag(4)
+    );
+    let endless = [
+        1, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,
+    ];
+    assert_eq!(
+        BatchReader::new(&endless).unwrap_err(),
+        CodecError::Number(2)
+    );
+    // Four thousand million rows without columns must not be counted one by one.
+    let empty_rows = [1, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0];
+    assert_eq!(
+        RowsReader::new(&empty_rows).unwrap_err(),
+        CodecError::Set(12)
+    );
+}

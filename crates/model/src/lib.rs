@@ -1,0 +1,1 @@
+//! A Brigade pipeline as numbers: the rules from symptom to diagnosis.

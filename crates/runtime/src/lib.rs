@@ -1,0 +1,1 @@
+//! Core loops, parking, placement, and the end of a Brigade pipeline.

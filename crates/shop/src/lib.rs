@@ -1,0 +1,1 @@
+//! The TPC-W-like bookstore's logic and pages, independent of what calls it.

@@ -1,0 +1,293 @@
+//! What a stage works with during a run: its ports, its windows and the clock.
+
+use brigade_bank::{Page, PageWord};
+
+use crate::ports::{InputLane, NeedIndex, Ports};
+use crate::{Header, Input, Message, Output, Window, clock_ns};
+
+/// A stage's access to its ports during one run.
+pub struct Io<'a> {
+    ports: &'a mut Ports,
+    stage: &'a str,
+    now_ns: u64,
+    budget: usize,
+    draining: bool,
+    worked: bool,
+    /// Bit n: something was sent to core slot n, or an empty page was returned to it.
+    full_to_cores: u64,
+    empty_to_cores: u64,
+}
+
+/// What a run did, for the core loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunOutcome {
+    /// The run did useful work.
+    pub worked: bool,
+    /// The cohort was used up: there may be more.
+    pub budget_used_up: bool,
+    /// Bit n: a message was sent to a stage of core slot n.
+    pub full_to_cores: u64,
+    /// Bit n: an empty page was returned to a stage of core slot n.
+    pub empty_to_cores: u64,
+}
+
+impl<'a> Io<'a> {
+    /// Begins a run of the stage called `stage` with a cohort of at most `budget` messages.
+    pub fn begin(ports: &'a mut Ports, stage: &'a str, budget: usize, draining: bool) -> Io<'a> {
+        for port in &mut ports.inputs {
+            port.wanted = false;
+        }
+        for port in &mut ports.outputs {
+            port.wanted_beyond = None;
+            port.reserved = 0;
+        }
+        Io {
+            ports,
+            stage,
+            now_ns: clock_ns(),
+            budget,
+            draining,
+            worked: false,
+            full_to_cores: 0,
+            empty_to_cores: 0,
+        }
+    }
+
+    /// Ends the run.
+    pub fn end(self) -> RunOutcome {
+        RunOutcome {
+            worked: self.worked,
+            budget_used_up: self.budget == 0,
+            full_to_cores: self.full_to_cores,
+            empty_to_cores: self.empty_to_cores,
+        }
+    }
+
+    /// Takes the next message of `port` and gives an empty page for it. `None` when there is
+    /// none, when the cohort is used up, or when what the input needs on an output is lacking.
+    pub fn take<H: Header>(&mut self, port: Input<H>) -> Option<Message<H>> {
+        let index = port.0;
+        self.ports.inputs[index].wanted = true;
+        if self.budget == 0 || !self.ports.needs_met(index) {
+            return None;
+        }
+        let word = self.pop(index)?;
+        let pool = self.ports.inputs[index].pool;
+        // SAFETY: only `Io::send` pushes into this ring's other end, and what it pushes is the
+        // word of a page of this edge's bank, once; the ring gives each word once.
+        let page = unsafe { self.ports.pools[pool].bank.page_from_word(word, index as u16) };
+        self.now_ns = clock_ns();
+        let queue_ns = self.now_ns.saturating_sub(page.sent_ns());
+        self.account_taken(index, queue_ns);
+        Some(Message::taken(page, queue_ns))
+    }
+
+    /// Pops a word from one of the input's rings, in turn, and pays with an empty page. The slot
+    /// is free before the page goes back: a sender that sees the page also finds the slot.
+    fn pop(&mut self, index: usize) -> Option<PageWord> {
+        let now_ns = self.now_ns;
+        let port = &mut self.ports.inputs[index];
+        let lanes = port.lanes.len();
+        let found = (0..lanes).find_map(|step| {
+            let lane = (port.lane_next + step) % lanes;
+            port.lanes[lane].full.pop().map(|word| (lane, word))
+        });
+        let Some((lane, word)) = found else {
+            port.figures.misses_total += 1;
+            return None;
+        };
+        port.lane_next = if lane + 1 == lanes { 0 } else { lane + 1 };
+        port.stock -= 1;
+        let pool = port.pool;
+        let Some(empty) = self.ports.pool_take(pool) else {
+            unreachable!("stage `{}`: an input's stock counts a page that its pool has not", self.stage)
+        };
+        let InputLane { back, sender, sender_core, .. } = &mut self.ports.inputs[index].lanes[lane];
+        self.empty_to_cores |= 1 << *sender_core;
+        let empty = empty.into_word(*sender, now_ns);
+        if back.push(empty.get()).is_err() {
+            unreachable!("stage `{}`: a ring on the way back is smaller than its stock", self.stage)
+        }
+        Some(PageWord::from_raw(word))
+    }
+
+    fn account_taken(&mut self, index: usize, queue_ns: u64) {
+        self.budget -= 1;
+        self.worked = true;
+        self.ports.messages_total += 1;
+        let figures = &mut self.ports.inputs[index].figures;
+        figures.count(self.now_ns, 1);
+        figures.wait_ns_sum = figures.wait_ns_sum.saturating_add(queue_ns);
+        figures.wait_ns_max = figures.wait_ns_max.max(queue_ns);
+        for need in 0..self.ports.inputs[index].needs.len() {
+            let NeedIndex { output, messages } = self.ports.inputs[index].needs[need];
+            self.ports.outputs[output].reserved += messages;
+        }
+    }
+
+    /// Whether a message waits at `port`.
+    pub fn has_input<H: Header>(&mut self, port: Input<H>) -> bool {
+        let port = &mut self.ports.inputs[port.0];
+        port.wanted = true;
+        port.lanes.iter_mut().any(|lane| !lane.full.is_empty())
+    }
+
+    /// Messages that can be sent on `port` now: free slots, with empty pages for them.
+    pub fn room<H: Header>(&mut self, port: Output<H>) -> usize {
+        let room = self.ports.room(port.0, 1);
+        if room == 0 {
+            self.want_room(port.0, 0);
+        }
+        room
+    }
+
+    /// Whether `messages` messages can be sent on `port` now. When not, the stage runs again as
+    /// soon as there is more room.
+    pub fn has_room<H: Header>(&mut self, port: Output<H>, messages: usize) -> bool {
+        let room = self.ports.room(port.0, messages);
+        if room < messages {
+            self.want_room(port.0, room);
+        }
+        room >= messages
+    }
+
+    fn want_room(&mut self, output: usize, had: usize) {
+        let port = &mut self.ports.outputs[output];
+        port.wanted_beyond = Some(had);
+        port.figures.misses_total += 1;
+    }
+
+    /// An empty page of the port's stock, to be filled and sent. `None` when there is no room.
+    pub fn page<H: Header>(&mut self, port: Output<H>) -> Option<Page> {
+        let index = port.0;
+        if self.ports.room(index, 1) == 0 {
+            self.want_room(index, 0);
+            return None;
+        }
+        let label = self.ports.output_label(index);
+        let mut page = self.ports.pool_take(self.ports.outputs[index].pool)?;
+        self.ports.outputs[index].stock -= 1;
+        page.set_label(label);
+        Some(page)
+    }
+
+    /// Sends a message. There must be room for it: a page from [`Io::page`], a need declared
+    /// with `Kind::needs`, a window that fits, or [`Io::room`].
+    ///
+    /// # Panics
+    /// When there is no room, or the page is of another bank than the edge's: both are mistakes
+    /// in the stage's program, and stop it with its name.
+    pub fn send<H: Header>(&mut self, port: Output<H>, message: Message<H>) {
+        let sent = self.try_send(port, message);
+        assert!(
+            sent.is_ok(),
+            "stage `{}` sent on output {} without room; declare it with Kind::needs or ask Io::room first",
+            self.stage,
+            port.0,
+        );
+    }
+
+    /// Sends a message, or gives it back when there is no room.
+    ///
+    /// # Panics
+    /// When the page is of another bank than the edge's.
+    pub fn try_send<H: Header>(&mut self, port: Output<H>, message: Message<H>) -> Result<(), Message<H>> {
+        let index = port.0;
+        let mut page = message.into_page();
+        self.check_bank(index, &page);
+        let own = self.ports.output_label(index);
+        if page.label() != own {
+            // A page that came in, or was meant for another port, goes out: the stocks swap.
+            if self.ports.room(index, 1) == 0 {
+                self.want_room(index, 0);
+                return Err(Message::taken(page, 0));
+            }
+            self.ports.outputs[index].stock -= 1;
+            *self.ports.stock_mut(page.label()) += 1;
+            page.set_label(own);
+        }
+        self.now_ns = clock_ns();
+        let now_ns = self.now_ns;
+        let port = &mut self.ports.outputs[index];
+        port.reserved = port.reserved.saturating_sub(1);
+        let lane = &mut port.lanes[0];
+        let word = page.into_word(lane.receiver, now_ns);
+        if lane.full.push(word.get()).is_err() {
+            unreachable!("stage `{}`: output {index}'s ring is smaller than its stock", self.stage)
+        }
+        self.full_to_cores |= 1 << lane.receiver_core;
+        port.figures.count(now_ns, 1);
+        self.worked = true;
+        Ok(())
+    }
+
+    fn check_bank(&self, output: usize, page: &Page) {
+        let pool = &self.ports.pools[self.ports.outputs[output].pool];
+        assert!(
+            page.bank() == pool.bank.number(),
+            "stage `{}` sent a page of bank {} on output {output}, whose bank is {}; copy the payload into a page of that output",
+            self.stage,
+            page.bank(),
+            pool.bank.number(),
+        );
+    }
+
+    /// Hands an empty page, or a whole message, back to the stock it counts for.
+    pub fn release(&mut self, page: impl Into<Page>) {
+        self.ports.give_back(page.into());
+    }
+
+    /// Tokens of `window` that are free.
+    pub fn tokens(&self, window: Window) -> usize {
+        self.ports.windows[window.0].free()
+    }
+
+    /// Takes a token of `window` for a request that leaves; false when none is free.
+    pub fn token_take(&mut self, window: Window) -> bool {
+        let now_ns = self.now_ns;
+        self.ports.windows[window.0].take(now_ns)
+    }
+
+    /// Gives a token of `window` back; the request took `latency_ns`.
+    ///
+    /// # Panics
+    /// When no token is out.
+    pub fn token_give(&mut self, window: Window, latency_ns: u64) {
+        let now_ns = self.now_ns;
+        self.ports.windows[window.0].give(now_ns, latency_ns);
+    }
+
+    /// The time when the run began or a message was last taken or sent, in nanoseconds of the
+    /// pipeline's clock.
+    pub fn now_ns(&self) -> u64 {
+        self.now_ns
+    }
+
+    /// Reads the clock afresh, in nanoseconds.
+    pub fn clock_ns(&mut self) -> u64 {
+        self.now_ns = clock_ns();
+        self.now_ns
+    }
+
+    /// Whether the pipeline is shutting down: stages that face the outside start nothing new.
+    pub fn draining(&self) -> bool {
+        self.draining
+    }
+
+    /// Counts a copy of `bytes` of payload.
+    pub fn count_copy(&mut self, bytes: usize) {
+        self.ports.copies.copies_total += 1;
+        self.ports.copies.bytes_total += bytes as u64;
+    }
+
+    /// Says that this run did useful work although it took and sent no message: it served a
+    /// kernel file or a timer.
+    pub fn worked(&mut self) {
+        self.worked = true;
+    }
+
+    /// Messages that the stage may still take in this run.
+    pub fn budget(&self) -> usize {
+        self.budget
+    }
+}

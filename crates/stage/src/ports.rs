@@ -1,0 +1,388 @@
+//! The ports of one stage: sets of rings, stocks of empty pages, and their figures.
+
+use std::marker::PhantomData;
+
+use brigade_bank::{Bank, Holder, Page, PageWord};
+use brigade_ring::{Consumer, Producer};
+use std::num::NonZeroU64;
+
+use crate::figures::{CopyFigures, EdgeEndFigures, VisitState};
+use crate::window::WindowState;
+use crate::{Header, Kind, clock_ns};
+
+/// The key of a declared input.
+pub struct Input<H>(pub(crate) usize, PhantomData<fn() -> H>);
+/// The key of a declared output.
+pub struct Output<H>(pub(crate) usize, PhantomData<fn(H)>);
+
+impl<H: Header> Input<H> {
+    pub(crate) fn of(index: usize) -> Self {
+        Input(index, PhantomData)
+    }
+}
+impl<H: Header> Output<H> {
+    pub(crate) fn of(index: usize) -> Self {
+        Output(index, PhantomData)
+    }
+}
+impl<H> Clone for Input<H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<H> Copy for Input<H> {}
+impl<H> Clone for Output<H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<H> Copy for Output<H> {}
+
+/// The receiving end of one ring of an edge, with the ring that takes empty pages back.
+pub(crate) struct InputLane {
+    pub(crate) full: Consumer<NonZeroU64>,
+    pub(crate) back: Producer<NonZeroU64>,
+    /// Holder and core slot of the stage that sends.
+    pub(crate) sender: Holder,
+    pub(crate) sender_core: usize,
+}
+
+/// The sending end of one ring of an edge, with the ring that brings empty pages back.
+pub(crate) struct OutputLane {
+    pub(crate) full: Producer<NonZeroU64>,
+    pub(crate) back: Consumer<NonZeroU64>,
+    /// Holder and core slot of the stage that receives.
+    pub(crate) receiver: Holder,
+    pub(crate) receiver_core: usize,
+}
+
+/// A need as indices: `messages` free on output `output`.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct NeedIndex {
+    pub(crate) output: usize,
+    pub(crate) messages: usize,
+}
+
+#[derive(Default)]
+pub(crate) struct InputPort {
+    pub(crate) lanes: Vec<InputLane>,
+    pub(crate) lane_next: usize,
+    pub(crate) stock: usize,
+    pub(crate) pool: usize,
+    pub(crate) needs: Vec<NeedIndex>,
+    /// The stage asked for input in its last run: an arrival makes it runnable.
+    pub(crate) wanted: bool,
+    pub(crate) figures: EdgeEndFigures,
+}
+
+#[derive(Default)]
+pub(crate) struct OutputPort {
+    pub(crate) lanes: Vec<OutputLane>,
+    pub(crate) stock: usize,
+    pub(crate) pool: usize,
+    /// Room that messages taken in this run may still need.
+    pub(crate) reserved: usize,
+    /// The stage found too little room here in its last run: room makes it runnable. The number
+    /// is the room that it found.
+    pub(crate) wanted_beyond: Option<usize>,
+    pub(crate) figures: EdgeEndFigures,
+}
+
+/// The empty pages of one bank that a stage has at hand. Last in, first out: the page used last
+/// is the one that is still in the cache.
+pub(crate) struct Pool {
+    pub(crate) bank: Bank,
+    pub(crate) pages: Vec<Page>,
+    dropped_seen: u64,
+}
+
+/// The ports of one stage.
+pub struct Ports {
+    pub(crate) holder: Holder,
+    pub(crate) inputs: Vec<InputPort>,
+    pub(crate) outputs: Vec<OutputPort>,
+    pub(crate) windows: Vec<WindowState>,
+    pub(crate) pools: Vec<Pool>,
+    pub(crate) copies: CopyFigures,
+    pub(crate) messages_total: u64,
+}
+
+impl Ports {
+    /// The unconnected ports of a stage of `kind`, which is `holder` in the holder tables;
+    /// `tokens` gives the size of each declared window.
+    pub fn new(kind: &Kind, holder: Holder, tokens: &[usize]) -> Ports {
+        let now_ns = clock_ns();
+        let index_of =
+            |name: &str| kind.outputs().iter().position(|p| p.name == name).unwrap_or(usize::MAX);
+        let figures = EdgeEndFigures { at_ns: now_ns, ..Default::default() };
+        let inputs = kind.inputs().iter().map(|port| {
+            let needs = kind.need_list().iter().filter(|n| n.input == port.name);
+            let needs = needs.map(|n| NeedIndex { output: index_of(&n.output), messages: n.messages });
+            InputPort { needs: needs.collect(), figures, ..Default::default() }
+        });
+        let outputs = kind.outputs().iter().map(|_| OutputPort { figures, ..Default::default() });
+        Ports {
+            holder,
+            inputs: inputs.collect(),
+            outputs: outputs.collect(),
+            windows: tokens.iter().map(|&n| WindowState::new(n, now_ns)).collect(),
+            pools: Vec::new(),
+            copies: CopyFigures::default(),
+            messages_total: 0,
+        }
+    }
+
+    /// Labels of pages: outputs come after the inputs.
+    pub(crate) fn output_label(&self, output: usize) -> u16 {
+        (self.inputs.len() + output) as u16
+    }
+
+    pub(crate) fn stock_mut(&mut self, label: u16) -> &mut usize {
+        let label = usize::from(label);
+        let inputs = self.inputs.len();
+        if label < inputs { &mut self.inputs[label].stock } else { &mut self.outputs[label - inputs].stock }
+    }
+
+    pub(crate) fn pool_index(&mut self, bank: &Bank) -> usize {
+        if let Some(index) = self.pools.iter().position(|p| p.bank.number() == bank.number()) {
+            return index;
+        }
+        self.pools.push(Pool { bank: bank.clone(), pages: Vec::new(), dropped_seen: 0 });
+        self.pools.len() - 1
+    }
+
+    fn pool_of_bank(&mut self, bank: u16) -> Option<&mut Pool> {
+        self.pools.iter_mut().find(|p| p.bank.number() == bank)
+    }
+
+    /// Puts an empty page back into the stock that its label names.
+    pub(crate) fn give_back(&mut self, page: Page) {
+        *self.stock_mut(page.label()) += 1;
+        if let Some(pool) = self.pool_of_bank(page.bank()) {
+            pool.pages.push(page);
+        }
+    }
+
+    pub(crate) fn pool_take(&mut self, pool: usize) -> Option<Page> {
+        self.pools.get_mut(pool)?.pages.pop()
+    }
+
+    /// Fetches the empty pages that came back to `output`.
+    pub(crate) fn collect(&mut self, output: usize) {
+        let label = self.output_label(output);
+        let port = &mut self.outputs[output];
+        let Some(pool) = self.pools.get_mut(port.pool) else { return };
+        for lane in &mut port.lanes {
+            while let Some(word) = lane.back.pop() {
+                // SAFETY: only `Io::take` pushes into this ring's other end, and what it pushes
+                // is the word of a page of this edge's bank, once; the ring gives each word once.
+                let page = unsafe { pool.bank.page_from_word(PageWord::from_raw(word), label) };
+                pool.pages.push(page);
+                port.stock += 1;
+            }
+        }
+    }
+
+    /// Takes back the pages that the stage dropped instead of releasing them.
+    pub(crate) fn reclaim_dropped(&mut self) {
+        for index in 0..self.pools.len() {
+            let pool = &mut self.pools[index];
+            let dropped = pool.bank.dropped_total();
+            if dropped == pool.dropped_seen {
+                continue;
+            }
+            pool.dropped_seen = dropped;
+            for page in pool.bank.clone().reclaim(self.holder) {
+                self.give_back(page);
+            }
+        }
+    }
+
+    /// Messages that can be sent on `output` now: free slots and empty pages, at most the stock.
+    /// Looks at the ring only as far as `at_least`.
+    pub(crate) fn room(&mut self, output: usize, at_least: usize) -> usize {
+        if self.outputs[output].stock < at_least.max(1) {
+            self.collect(output);
+        }
+        if self.outputs[output].stock < at_least {
+            self.reclaim_dropped();
+        }
+        let port = &mut self.outputs[output];
+        let Some(lane) = port.lanes.first_mut() else { return 0 };
+        let wanted = port.stock.min(lane.full.capacity());
+        // The producer's stock never exceeds the ring's capacity, so with everything collected
+        // the slots are nearly always there; look only when they are not.
+        let mut room = wanted;
+        while room > 0 && !lane.full.has_room(room) {
+            room /= 2;
+        }
+        room
+    }
+
+    /// Whether a message could be taken from `input` now, as far as stock and needs go.
+    pub(crate) fn needs_met(&mut self, input: usize) -> bool {
+        if self.inputs[input].stock == 0 {
+            self.reclaim_dropped();
+            if self.inputs[input].stock == 0 {
+                return false;
+            }
+        }
+        for index in 0..self.inputs[input].needs.len() {
+            let NeedIndex { output, messages } = self.inputs[input].needs[index];
+            let wanted = messages + self.outputs[output].reserved;
+            if self.room(output, wanted) < wanted {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn has_message(&mut self, input: usize) -> bool {
+        self.inputs[input].lanes.iter_mut().any(|lane| !lane.full.is_empty())
+    }
+
+    /// When the oldest message waiting at a wanted input was sent, if there is one.
+    pub fn oldest_arrival_ns(&mut self) -> Option<u64> {
+        let mut oldest: Option<u64> = None;
+        for port in &mut self.inputs {
+            let Some(pool) = self.pools.get(port.pool) else { continue };
+            for lane in port.lanes.iter_mut().filter(|_| port.wanted) {
+                if let Some(word) = lane.full.head_word() {
+                    let sent_ns = pool.bank.sent_ns(PageWord::from_raw(word));
+                    oldest = Some(oldest.map_or(sent_ns, |o| o.min(sent_ns)));
+                }
+            }
+        }
+        oldest
+    }
+
+    /// Whether a run could make progress: a wanted input has a message that can be taken, or an
+    /// output on which room was lacking has more of it now.
+    pub fn runnable(&mut self) -> bool {
+        for index in 0..self.inputs.len() {
+            if self.inputs[index].wanted && self.has_message(index) && self.needs_met(index) {
+                return true;
+            }
+        }
+        for index in 0..self.outputs.len() {
+            if let Some(had) = self.outputs[index].wanted_beyond
+                && self.room(index, had + 1) > had
+            {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether the stage has work that lacks room on an output.
+    pub fn blocked(&mut self) -> bool {
+        let wants_room = self.outputs.iter().any(|o| o.wanted_beyond.is_some());
+        let inputs = 0..self.inputs.len();
+        wants_room || inputs.into_iter().any(|i| self.inputs[i].wanted && self.has_message(i) && !self.needs_met(i))
+    }
+
+    /// What the stage is doing from the end of this visit on; `held` is [`crate::Stage::held`].
+    pub fn state(&mut self, held: usize) -> VisitState {
+        if self.runnable() {
+            VisitState::Ready
+        } else if self.blocked() {
+            VisitState::Blocked
+        } else if held > 0 {
+            VisitState::Awaiting
+        } else {
+            VisitState::Starved
+        }
+    }
+
+    /// Whether no message waits at any input.
+    pub fn inputs_empty(&mut self) -> bool {
+        (0..self.inputs.len()).all(|i| !self.has_message(i))
+    }
+
+    /// Figures of the input at `index`, stock brought up to date.
+    pub fn input_figures(&self, index: usize) -> EdgeEndFigures {
+        let port = &self.inputs[index];
+        EdgeEndFigures { stock_pages: port.stock as u64, ..port.figures }
+    }
+
+    /// Figures of the output at `index`, stock brought up to date.
+    pub fn output_figures(&self, index: usize) -> EdgeEndFigures {
+        let port = &self.outputs[index];
+        EdgeEndFigures { stock_pages: port.stock as u64, ..port.figures }
+    }
+
+    /// Figures of the window at `index`.
+    pub fn window_figures(&self, index: usize) -> crate::WindowFigures {
+        self.windows[index].figures
+    }
+
+    /// Copies of payload counted by the stage.
+    pub fn copy_figures(&self) -> CopyFigures {
+        self.copies
+    }
+
+    /// Messages taken from all inputs so far.
+    pub fn messages_total(&self) -> u64 {
+        self.messages_total
+    }
+
+    /// Bytes of a page of input `index`; 0 while unconnected.
+    pub fn input_page_bytes(&self, index: usize) -> usize {
+        self.inputs.get(index).map_or(0, |port| self.page_bytes(port.pool, port.lanes.is_empty()))
+    }
+
+    /// Bytes of a page of output `index`; 0 while unconnected.
+    pub fn output_page_bytes(&self, index: usize) -> usize {
+        self.outputs.get(index).map_or(0, |port| self.page_bytes(port.pool, port.lanes.is_empty()))
+    }
+
+    fn page_bytes(&self, pool: usize, unconnected: bool) -> usize {
+        if unconnected {
+            return 0;
+        }
+        self.pools.get(pool).map_or(0, |p| p.bank.page_bytes())
+    }
+
+    /// Gives up everything that waits at the inputs and came back to the outputs, so that the
+    /// banks can reclaim it. Gives the number of pages given up.
+    fn abandon(&mut self) -> usize {
+        let mut pages = 0;
+        for index in 0..self.outputs.len() {
+            self.collect(index);
+        }
+        for port in &mut self.inputs {
+            let Some(pool) = self.pools.get(port.pool) else { continue };
+            for lane in &mut port.lanes {
+                while let Some(word) = lane.full.pop() {
+                    // SAFETY: only `Io::try_send` pushes into this ring's other end, and what it
+                    // pushes is the word of a page of this edge's bank, once.
+                    drop(unsafe { pool.bank.page_from_word(PageWord::from_raw(word), 0) });
+                    pages += 1;
+                }
+            }
+        }
+        for pool in &mut self.pools {
+            pages += pool.pages.len();
+            pool.pages.clear();
+        }
+        pages
+    }
+
+    /// The banks that the ports use.
+    pub fn banks(&self) -> impl Iterator<Item = &Bank> {
+        self.pools.iter().map(|pool| &pool.bank)
+    }
+
+    /// The stage's number in the holder tables.
+    pub fn holder(&self) -> Holder {
+        self.holder
+    }
+}
+
+impl Drop for Ports {
+    /// Drops every page that is at hand or under way to this stage, so that the holder table
+    /// shows it as reclaimable instead of lost.
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}

@@ -1,0 +1,1 @@
+//! The block stage: io_uring with O_DIRECT, or memory.

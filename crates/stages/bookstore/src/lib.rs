@@ -1,0 +1,1 @@
+//! The bookstore stage: the shop's logic between http and db.

@@ -1,0 +1,1 @@
+//! The db stage: SQLite over the fs stage.

@@ -1,0 +1,1 @@
+//! The http stage: HTTP/1.1 on httparse.

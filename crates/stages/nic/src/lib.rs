@@ -1,0 +1,1 @@
+//! The nic stage: portal and wire.

@@ -1,0 +1,468 @@
+//! The tcp stage without its rings: packets and commands in, packets and events out.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::net::Ipv4Addr;
+
+use brigade_link::{
+    Deadlines, Flow, Host, PacketOut, Segment, Sent, Socket, duration, flow, tcp::State,
+};
+use brigade_messages::Timings;
+use brigade_messages::tcp_http::{TcpCommand, TcpCommandKind, TcpEvent};
+
+use crate::connection::{Connection, Phase};
+
+/// What a tcp stage may use, and where it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Its own address.
+    pub address: Ipv4Addr,
+    /// The port that connections are accepted on.
+    pub port: u16,
+    /// The largest packet, in bytes.
+    pub mtu_bytes: usize,
+    /// Connections at most, in whatever state.
+    pub connections_max: usize,
+    /// Connections in the handshake at most.
+    pub half_open_max: usize,
+    /// Connections in TIME-WAIT at most.
+    pub time_wait_max: usize,
+    /// Receive buffer of a connection, in bytes.
+    pub receive_bytes: usize,
+    /// Send buffer of a connection, in bytes.
+    pub send_bytes: usize,
+    /// A peer silent for so long is cut off, in nanoseconds.
+    pub timeout_ns: u64,
+    /// A handshake may take so long, in nanoseconds.
+    pub handshake_timeout_ns: u64,
+}
+
+/// What was refused or given up since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Packets dropped because they are not whole IPv4 packets.
+    pub malformed_total: u64,
+    /// Connections refused (RST) because the table was full or the stage is draining.
+    pub refused_total: u64,
+    /// SYNs dropped because too many handshakes were under way.
+    pub half_open_dropped_total: u64,
+    /// Connections reset because http broke the protocol.
+    pub faults_total: u64,
+}
+
+/// Timers handled in one visit at most; the rest is due in the next one.
+const TIMERS_PER_VISIT: usize = 64;
+
+/// A keep-alive probe is sent after this part of the timeout.
+const PROBES_PER_TIMEOUT: u64 = 3;
+
+/// All connections. Times are nanoseconds of one monotonic clock.
+pub struct Tcp {
+    limits: Limits,
+    host: Host,
+    /// Slots, used ones and free ones; they only grow, up to `connections_max`.
+    connections: Vec<Connection>,
+    free: Vec<u32>,
+    flows: HashMap<Flow, u32>,
+    deadlines: Deadlines,
+    /// Slots that have an event for http.
+    ready: VecDeque<u32>,
+    /// Slots that have a segment to send.
+    blocked: VecDeque<u32>,
+    /// Slot and generation of connections in TIME-WAIT, oldest first.
+    time_wait: VecDeque<(u32, u32)>,
+    half_open: usize,
+    is_draining: bool,
+    counters: Counters,
+}
+
+impl Tcp {
+    /// No connection yet. Initial sequence numbers are unpredictable.
+    pub fn new(limits: Limits) -> Tcp {
+        let seed = RandomState::new().hash_one(0_u64);
+        let prefix_bits = 16;
+        Tcp {
+            host: Host::new(limits.address, prefix_bits, limits.mtu_bytes, seed),
+            connections: Vec::with_capacity(limits.connections_max),
+            free: Vec::with_capacity(limits.connections_max),
+            flows: HashMap::with_capacity(limits.connections_max),
+            deadlines: Deadlines::new(limits.connections_max),
+            ready: VecDeque::with_capacity(limits.connections_max),
+            blocked: VecDeque::with_capacity(limits.connections_max),
+            time_wait: VecDeque::with_capacity(limits.time_wait_max + 1),
+            half_open: 0,
+            is_draining: false,
+            counters: Counters::default(),
+            limits,
+        }
+    }
+
+    /// Memory of one connection, in bytes: its buffers and its place in every table.
+    pub fn bytes_per_connection(&self) -> usize {
+        let tables = size_of::<Connection>() - size_of::<Socket>()
+            + size_of::<(Flow, u32)>()
+            + size_of::<(u64, u32)>()
+            + 5 * size_of::<u32>();
+        Socket::bytes(self.limits.receive_bytes, self.limits.send_bytes) + tables
+    }
+
+    /// Connections in use, whatever their state.
+    pub fn connections(&self) -> usize {
+        self.flows.len()
+    }
+
+    /// Slots that ever held a connection: the memory in use is this times
+    /// [`Tcp::bytes_per_connection`].
+    pub fn slots(&self) -> usize {
+        self.connections.len()
+    }
+
+    /// Connections in the handshake.
+    pub fn half_open(&self) -> usize {
+        self.half_open
+    }
+
+    /// What was refused or given up since the start.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// From now on refuses new connections.
+    pub fn drain(&mut self) {
+        self.is_draining = true;
+    }
+
+    /// Whether a connection has an event for http. (It may turn out to have none.)
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// Whether a connection waits for room to send a packet.
+    pub fn has_blocked(&self) -> bool {
+        !self.blocked.is_empty()
+    }
+
+    /// When [`Tcp::timers`] wants to be called next, in nanoseconds.
+    pub fn timer_ns(&self) -> Option<u64> {
+        self.deadlines.first_ns()
+    }
+
+    /// Handles a packet. Gives the slot whose connection got data by it.
+    pub fn packet(
+        &mut self,
+        packet: &[u8],
+        now_ns: u64,
+        out: &mut impl PacketOut,
+    ) -> Option<Arrived> {
+        let Some(parsed) = flow::parse(packet) else {
+            self.counters.malformed_total += 1;
+            return None;
+        };
+        let flow::Parsed::Tcp(segment) = parsed else {
+            self.host.receive(packet, None, now_ns, out);
+            return None;
+        };
+        match self.slot_for(&segment) {
+            Slot::Of(slot) => {
+                let socket = &mut self.connections[slot as usize].socket;
+                self.host.receive(packet, Some(socket), now_ns, out);
+                self.settle(slot, now_ns, out);
+                let payload_bytes = segment.payload_bytes;
+                (payload_bytes > 0).then_some(Arrived { slot, payload_bytes })
+            }
+            Slot::Nobody => {
+                self.host.receive(packet, None, now_ns, out);
+                None
+            }
+            Slot::Drop => None,
+        }
+    }
+
+    /// Adds the times of a packet to the data that it brought.
+    pub fn add_timings(&mut self, arrived: Arrived, times: &Timings) {
+        self.connections[arrived.slot as usize].add_timings(times);
+    }
+
+    /// Handles a command; `page` is the page it came with.
+    pub fn command(
+        &mut self,
+        command: &TcpCommand,
+        page: &[u8],
+        now_ns: u64,
+        out: &mut impl PacketOut,
+    ) {
+        let Some(slot) = self.slot_of(command.connection) else { return };
+        if !self.obey(slot, command, page) {
+            self.counters.faults_total += 1;
+            self.connections[slot as usize].abort();
+        }
+        self.settle(slot, now_ns, out);
+    }
+
+    /// Handles timers that are due, a bounded number of them.
+    pub fn timers(&mut self, now_ns: u64, out: &mut impl PacketOut) -> usize {
+        for handled in 0..TIMERS_PER_VISIT {
+            let Some(slot) = self.deadlines.pop_due(now_ns) else { return handled };
+            let connection = &mut self.connections[slot as usize];
+            if connection.give_up_ns.is_some_and(|at_ns| at_ns <= now_ns) {
+                connection.give_up_ns = None;
+                connection.abort();
+            }
+            self.settle(slot, now_ns, out);
+        }
+        TIMERS_PER_VISIT
+    }
+
+    /// Sends what was blocked, as far as there is room.
+    pub fn unblock(&mut self, now_ns: u64, out: &mut impl PacketOut) {
+        for _ in 0..self.blocked.len() {
+            if !out.has_room() {
+                return;
+            }
+            let Some(slot) = self.blocked.pop_front() else { return };
+            self.connections[slot as usize].is_blocked = false;
+            self.settle(slot, now_ns, out);
+        }
+    }
+
+    /// The next event for http, if there is one; data goes into `page`.
+    pub fn event(
+        &mut self,
+        page: &mut [u8],
+        now_ns: u64,
+        out: &mut impl PacketOut,
+    ) -> Option<TcpEvent> {
+        loop {
+            let slot = self.ready.pop_front()?;
+            let connection = &mut self.connections[slot as usize];
+            connection.is_ready = false;
+            let Some(kind) = connection.pending() else { continue };
+            let mut event = connection.tell(kind, page);
+            event.connection = id(slot, connection.generation);
+            // Reading opens the window, which the peer must learn; and there may be more to tell.
+            self.settle(slot, now_ns, out);
+            return Some(event);
+        }
+    }
+
+    /// Follows one command; false when http broke the protocol.
+    fn obey(&mut self, slot: u32, command: &TcpCommand, page: &[u8]) -> bool {
+        let connection = &mut self.connections[slot as usize];
+        match TcpCommandKind::from_word(command.kind) {
+            Some(TcpCommandKind::Data) => {
+                let from = command.offset_bytes as usize;
+                let to = from.saturating_add(command.length_bytes as usize);
+                page.get(from..to).is_some_and(|data| connection.send(data))
+            }
+            Some(TcpCommandKind::Credit) => {
+                connection.credit(command.credit_bytes);
+                true
+            }
+            Some(TcpCommandKind::Close) => {
+                connection.close();
+                true
+            }
+            Some(TcpCommandKind::Abort) => {
+                connection.abort();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The slot of a connection that http knows.
+    fn slot_of(&self, connection: u64) -> Option<u32> {
+        let slot = connection as u32;
+        let found = self.connections.get(slot as usize)?;
+        let is_known = !matches!(found.phase, Phase::Free | Phase::HalfOpen);
+        (is_known && connection == id(slot, found.generation)).then_some(slot)
+    }
+
+    /// Whose segment it is; makes a new connection when it asks for one and may.
+    fn slot_for(&mut self, segment: &Segment) -> Slot {
+        let known = self.flows.get(&segment.flow).copied();
+        match known {
+            // The peer uses its port again; it may, since both ends are closed.
+            Some(slot) if segment.is_opening && self.connections[slot as usize].is_waiting => {
+                self.free(slot);
+            }
+            Some(slot) => return Slot::Of(slot),
+            None => {}
+        }
+        let Flow { destination, destination_port, .. } = segment.flow;
+        let is_ours = destination == self.limits.address && destination_port == self.limits.port;
+        if !is_ours || !segment.is_opening { Slot::Nobody } else { self.accept(segment.flow) }
+    }
+
+    fn accept(&mut self, flow: Flow) -> Slot {
+        if self.half_open >= self.limits.half_open_max {
+            // Without an answer the peer tries again, and a forged sender gets no traffic.
+            self.counters.half_open_dropped_total += 1;
+            return Slot::Drop;
+        }
+        let slot = if self.is_draining { None } else { self.allocate(flow) };
+        let Some(slot) = slot else {
+            self.counters.refused_total += 1;
+            return Slot::Nobody;
+        };
+        let connection = &mut self.connections[slot as usize];
+        if self.host.listen(&mut connection.socket, self.limits.port).is_err() {
+            // Not possible for a renewed socket and a port other than 0.
+            self.free.push(slot);
+            return Slot::Nobody;
+        }
+        let socket = connection.socket.tcp_mut();
+        socket.set_timeout(Some(duration(self.limits.handshake_timeout_ns)));
+        socket.set_keep_alive(None);
+        connection.begin(flow);
+        self.flows.insert(flow, slot);
+        self.half_open += 1;
+        Slot::Of(slot)
+    }
+
+    /// A free slot: a used one, a new one, or that of the oldest connection in TIME-WAIT.
+    fn allocate(&mut self, flow: Flow) -> Option<u32> {
+        if self.free.is_empty() && self.connections.len() < self.limits.connections_max {
+            let Limits { receive_bytes, send_bytes, .. } = self.limits;
+            let slot = u32::try_from(self.connections.len()).ok()?;
+            self.connections.push(Connection::new(flow, receive_bytes, send_bytes));
+            return Some(slot);
+        }
+        while self.free.is_empty() && self.reap_oldest() {}
+        self.free.pop()
+    }
+
+    /// Frees the oldest connection in TIME-WAIT; false when none is listed.
+    fn reap_oldest(&mut self) -> bool {
+        let Some((slot, generation)) = self.time_wait.pop_front() else { return false };
+        let connection = &mut self.connections[slot as usize];
+        if connection.generation == generation && connection.phase != Phase::Free {
+            // What http is still to be told goes first: the slot becomes free afterwards.
+            connection.socket.tcp_mut().abort();
+            match connection.pending() {
+                Some(_) => connection.is_waiting = false,
+                None => self.free(slot),
+            }
+        }
+        true
+    }
+
+    /// Sends what the connection may send, then looks what became of it.
+    fn settle(&mut self, slot: u32, now_ns: u64, out: &mut impl PacketOut) {
+        let connection = &mut self.connections[slot as usize];
+        if connection.phase == Phase::Free {
+            return;
+        }
+        if connection.phase == Phase::Closing {
+            connection.discard();
+        }
+        if self.host.transmit(&mut connection.socket, now_ns, out) == Sent::NoRoom
+            && !connection.is_blocked
+        {
+            connection.is_blocked = true;
+            self.blocked.push_back(slot);
+        }
+        self.observe(slot, now_ns);
+    }
+
+    /// Draws the consequences of the socket's state.
+    fn observe(&mut self, slot: u32, now_ns: u64) {
+        let connection = &mut self.connections[slot as usize];
+        let state = connection.socket.tcp().state();
+        if connection.phase == Phase::HalfOpen && !self.observe_handshake(slot, state) {
+            return;
+        }
+        let connection = &mut self.connections[slot as usize];
+        if connection.is_over() {
+            return self.free(slot);
+        }
+        if connection.phase == Phase::Closing {
+            connection.note_progress(now_ns, self.limits.timeout_ns);
+        }
+        if !connection.is_ready && connection.pending().is_some() {
+            connection.is_ready = true;
+            self.ready.push_back(slot);
+        }
+        let timer_ns = self.host.deadline_ns(&connection.socket, now_ns);
+        let at_ns = [timer_ns, connection.give_up_ns].into_iter().flatten().min();
+        // A blocked connection waits for room, not for time.
+        self.deadlines.set(slot, if connection.is_blocked { connection.give_up_ns } else { at_ns });
+        if state == State::TimeWait {
+            self.observe_time_wait(slot);
+        }
+    }
+
+    /// Follows the handshake; false when it failed and the slot is free again.
+    fn observe_handshake(&mut self, slot: u32, state: State) -> bool {
+        let connection = &mut self.connections[slot as usize];
+        match state {
+            State::SynReceived => true,
+            // The opening segment was no good, or the handshake ended by RST or too late.
+            State::Listen => {
+                self.free(slot);
+                false
+            }
+            State::Closed => {
+                let is_dead = connection.socket.is_dead();
+                if is_dead {
+                    self.free(slot);
+                }
+                !is_dead
+            }
+            _ => {
+                let timeout_ns = self.limits.timeout_ns;
+                let socket = connection.socket.tcp_mut();
+                socket.set_timeout(Some(duration(timeout_ns)));
+                socket.set_keep_alive(Some(duration(timeout_ns / PROBES_PER_TIMEOUT)));
+                connection.phase = Phase::Open;
+                self.half_open -= 1;
+                true
+            }
+        }
+    }
+
+    /// Lists a connection that came into TIME-WAIT, and keeps that list short.
+    fn observe_time_wait(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        connection.give_up_ns = None;
+        if !connection.is_waiting {
+            connection.is_waiting = true;
+            self.time_wait.push_back((slot, connection.generation));
+        }
+        while self.time_wait.len() > self.limits.time_wait_max {
+            self.reap_oldest();
+        }
+    }
+
+    /// Makes the slot free; its buffers stay for the next connection.
+    fn free(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        self.half_open -= usize::from(connection.phase == Phase::HalfOpen);
+        self.flows.remove(&connection.flow);
+        connection.end();
+        self.deadlines.set(slot, None);
+        self.free.push(slot);
+    }
+}
+
+/// Data that arrived at a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arrived {
+    slot: u32,
+    /// Bytes of data in the packet.
+    pub payload_bytes: usize,
+}
+
+/// Where a segment goes.
+enum Slot {
+    /// To the connection in this slot.
+    Of(u32),
+    /// To nobody, who answers RST.
+    Nobody,
+    /// Nowhere.
+    Drop,
+}
+
+fn id(slot: u32, generation: u32) -> u64 {
+    u64::from(slot) | u64::from(generation) << 32
+}

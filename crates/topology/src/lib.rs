@@ -1,0 +1,1 @@
+//! The machine's cores and caches, and pinning to them.
