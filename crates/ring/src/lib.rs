@@ -1,4 +1,99 @@
 //! The FastForward ring: a single-producer single-consumer queue of non-null words.
+//!
+//! This is how everything in Brigade gets from one core to another. It is lock-free, bounded,
+//! first in first out, and has no dependency but `alloc`.
+//!
+//! ```text
+//!      Consumer, in a line of its own          Producer, in a line of its own
+//!      +-------------------+                   +-------------------+
+//!      | index 2, credit 2 |                   | index 6, credit 1 |
+//!      +-------------------+                   +-------------------+
+//!                     |                                  |
+//!                     v                                  v
+//!         +-----+-----+-----+-----+-----+-----+-----+-----+
+//!         | NIL | NIL |  c  |  d  |  e  |  f  | NIL | NIL |    the slots, shared:
+//!         +-----+-----+-----+-----+-----+-----+-----+-----+    lines that travel
+//!            0     1     2     3     4     5     6     7
+//!                     |<-credit ->|           |credit|
+//!                     known full:             known free:
+//!                     popped without          filled without
+//!                     asking again            asking again
+//!
+//!         +--------+
+//!         | closed |  shared, in a line of its own: looked at only by `is_abandoned`
+//!         +--------+  and when an end leaves, so in normal running it never travels
+//! ```
+//!
+//! # Why each trick is there
+//!
+//! - **An empty slot holds NIL** (FastForward: Giacomoni, Moseley, Vachharajani, PPoPP 2008). The
+//!   slot itself says whether it is full, so no index needs to be shared, and the lines that go
+//!   from core to core carry nothing but items. Hence items are non-null words.
+//! - **Private indices.** Each end knows where it stands and never loads that from shared memory.
+//!   A prototype that did was several times slower, from this alone.
+//! - **Probing ahead** (B-Queue: Wang, Zhang, Tang, Hua, IJPP 2013). An end that has used up its
+//!   credit looks a quarter of the ring ahead. As the other end works in slot order, one slot found
+//!   ready vouches for all before it: one coherence miss buys a whole batch. When that slot is not
+//!   ready the distance is halved, down to 1; so a ring of N holds exactly N items, an item alone
+//!   in the ring is found at once, and neither end can wait for ever for a batch to fill up. The
+//!   two ends thus keep a distance that adapts to their speeds, instead of fighting for one line.
+//! - **Wrapping by comparison**, as the index is private anyway: any capacity will do, not only
+//!   powers of two.
+//! - **Emptying slots at once**, each with its own store. Emptying them lazily, in batches, was
+//!   measured in a prototype and made the round trip half as long again.
+//! - **A line for each end** and whole lines for the slots ([`LINE_BYTES`], a parameter of the
+//!   target): otherwise every push would take the consumer's index away from it.
+//! - **What is not there**: cache push, that is `prefetchw` on the lines that are about to be
+//!   filled. It was measured in a prototype and hurt, costing about half of the throughput.
+//!   Prefetching the *payload* of a queued item, for reading, is another matter: see
+//!   [`Consumer::prefetch`].
+//!
+//! # Why the orderings are enough
+//!
+//! - Producer: probes with Acquire, writes the payload (its own business), stores the item with
+//!   Release. Consumer: probes with Acquire, takes the item, stores NIL with Release.
+//! - A probe that finds a slot ready synchronises with the store that made it so, and with all
+//!   earlier stores of that end, because each end stores in slot order. That is why slots within
+//!   the credit need no Acquire of their own: the item is loaded Relaxed, the free slot not at all.
+//! - So a payload is complete before it is seen, and what was read through an item *that was still
+//!   queued* ([`Consumer::head_word`]) was read before its slot is free again.
+//! - There is no fence in the ring. Parking a core needs one on each side; see [`doorbell`].
+//!
+//! `tests/loom.rs` checks this under the memory model; `tests/weaken.rs` weakens every ordering in
+//! the source, one at a time, and shows that a loom test fails each time. To check again:
+//!
+//! ```text
+//! cargo test -p brigade-ring
+//! cargo test -p brigade-ring --release --test fifo -- --ignored
+//! cargo test -p brigade-ring --test weaken -- --ignored --nocapture
+//! RUSTFLAGS="--cfg loom" cargo test -p brigade-ring --release --test loom
+//! RUSTFLAGS="--cfg shuttle" cargo test -p brigade-ring --release --test shuttle
+//! ```
+//!
+//! # Leaving
+//!
+//! Either end may be dropped at any time. The other learns it from `is_abandoned`, and a consumer
+//! can still take out what is queued. The end that leaves last drops what is left and frees the
+//! memory. How a consumer finds out that it has received everything, for good:
+//!
+//! ```
+//! # use brigade_ring::ring;
+//! # let (mut producer, mut consumer) = ring::<Box<u32>>(4)?;
+//! # assert!(producer.push(Box::new(1)).is_ok());
+//! # drop(producer);
+//! # let mut sum = 0;
+//! loop {
+//!     let last_look = consumer.is_abandoned(); // before looking, not after
+//!     while let Some(item) = consumer.pop() {
+//!         sum += *item;
+//!     }
+//!     if last_look {
+//!         break;
+//!     }
+//! }
+//! # assert_eq!(sum, 1);
+//! # Ok::<(), brigade_ring::CapacityError>(())
+//! ```
 #![no_std]
 
 extern crate alloc;

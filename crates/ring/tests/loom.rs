@@ -248,6 +248,9 @@ impl Payload {
 
 impl Drop for Payload {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            return; // a model that has failed already; a second panic would abort the report
+        }
         // SAFETY: dropping is exclusive; loom checks that it is.
         self.value.with_mut(|place| unsafe { *place = usize::MAX });
         self.drops.fetch_add(1, Ordering::Relaxed);

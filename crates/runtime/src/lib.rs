@@ -1,1 +1,33 @@
-//! Core loops, parking, placement, and the end of a Brigade pipeline.
+//! Core loops, parking, placement, and the end of a pipeline.
+//!
+//! ```text
+//!   Plan --assemble--> banks, rings, ports, telemetry
+//!                         |
+//!        one thread per core of the placement, pinned
+//!                         |
+//!      +--> visit stage: one cohort --> visit the next --> ...  --+
+//!      |        (busy)                                            |
+//!      +---- something worked ------------------------------------+
+//!      |     nothing worked: look again for a moment (polling)    |
+//!      +---- park: bell + kernel files + nearest timer (idle) <---+
+//! ```
+//!
+//! A pipeline ends in order: it drains (stages that face the outside start nothing new), then
+//! closes one stage after the other in data order, so that the database can still write while
+//! it closes, then the file system, then the disk. A stage that panics or gives up stops the
+//! pipeline with its name; its pages are reclaimed from the banks' holder tables.
+
+mod accounts;
+mod assemble;
+mod core_loop;
+mod error;
+mod park;
+mod plan;
+mod running;
+mod schedule;
+mod seat;
+mod shared;
+
+pub use error::RuntimeError;
+pub use plan::Plan;
+pub use running::{Running, StopHandle};

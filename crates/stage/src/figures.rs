@@ -9,7 +9,7 @@ pub struct EdgeEndFigures {
     /// Messages that passed this end.
     pub count_total: u64,
     /// Integral of `count_total` over time up to `at_ns`, in message-nanoseconds, wrapping.
-    pub integral: u128,
+    pub integral: u64,
     /// When the integral was last brought up to date, in nanoseconds of the clock.
     pub at_ns: u64,
     /// Producer: times that there was no slot or no empty page. Consumer: looks that found
@@ -27,7 +27,7 @@ impl EdgeEndFigures {
     /// Counts `messages` at time `now_ns`.
     pub fn count(&mut self, now_ns: u64, messages: u64) {
         let dt = now_ns.saturating_sub(self.at_ns);
-        let area = u128::from(self.count_total) * u128::from(dt);
+        let area = self.count_total.wrapping_mul(dt);
         self.integral = self.integral.wrapping_add(area);
         self.at_ns = now_ns.max(self.at_ns);
         self.count_total += messages;
@@ -42,7 +42,7 @@ pub struct WindowFigures {
     /// Tokens out now.
     pub out: u64,
     /// Integral of `out` over time up to `at_ns`, in token-nanoseconds, wrapping.
-    pub integral: u128,
+    pub integral: u64,
     /// When the integral was last brought up to date, in nanoseconds of the clock.
     pub at_ns: u64,
     /// Tokens given back so far.

@@ -118,7 +118,7 @@ impl Ports {
         let inputs = kind.inputs().iter().map(|port| {
             let needs = kind.need_list().iter().filter(|n| n.input == port.name);
             let needs = needs.map(|n| NeedIndex { output: index_of(&n.output), messages: n.messages });
-            InputPort { needs: needs.collect(), figures, ..Default::default() }
+            InputPort { needs: needs.collect(), figures, wanted: true, ..Default::default() }
         });
         let outputs = kind.outputs().iter().map(|_| OutputPort { figures, ..Default::default() });
         Ports {

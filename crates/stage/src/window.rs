@@ -31,7 +31,7 @@ impl WindowState {
     fn advance(&mut self, now_ns: u64) {
         let figures = &mut self.figures;
         let dt = now_ns.saturating_sub(figures.at_ns);
-        let area = u128::from(figures.out) * u128::from(dt);
+        let area = figures.out.wrapping_mul(dt);
         figures.integral = figures.integral.wrapping_add(area);
         figures.at_ns = now_ns.max(figures.at_ns);
     }

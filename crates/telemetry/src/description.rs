@@ -87,7 +87,10 @@ impl Description {
     }
 
     fn port_name(&self, stage: usize, port: &str) -> String {
-        let name = self.stages.get(stage).map_or("?", |stage| stage.name.as_str());
+        let name = self
+            .stages
+            .get(stage)
+            .map_or("?", |stage| stage.name.as_str());
         format!("{name}.{port}")
     }
 
@@ -98,14 +101,28 @@ impl Description {
     pub fn check(&self) -> Result<(), Error> {
         let known = |stage: usize| stage < self.stages.len();
         let wrong = |text: String| Err(Error::Description(text));
-        if let Some(stage) = self.stages.iter().find(|stage| !self.cores.contains(&stage.core)) {
-            return wrong(format!("stage `{}` is on core {}, which is not listed", stage.name, stage.core));
+        if let Some(stage) = self
+            .stages
+            .iter()
+            .find(|stage| !self.cores.contains(&stage.core))
+        {
+            return wrong(format!(
+                "stage `{}` is on core {}, which is not listed",
+                stage.name, stage.core
+            ));
         }
-        if let Some(i) = self.edges.iter().position(|e| !known(e.from_stage) || !known(e.to_stage)) {
+        if let Some(i) = self
+            .edges
+            .iter()
+            .position(|e| !known(e.from_stage) || !known(e.to_stage))
+        {
             return wrong(format!("edge {i} joins a stage that is not listed"));
         }
         if let Some(window) = self.windows.iter().find(|window| !known(window.stage)) {
-            return wrong(format!("window `{}` belongs to a stage that is not listed", window.name));
+            return wrong(format!(
+                "window `{}` belongs to a stage that is not listed",
+                window.name
+            ));
         }
         Ok(())
     }

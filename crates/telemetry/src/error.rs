@@ -17,9 +17,7 @@ pub enum Error {
     #[error("the telemetry description is not valid: {0}")]
     Description(String),
     /// There is no process with this id, or it may not be looked into.
-    #[error(
-        "cannot look into process {pid}: {source}; give the id of a running Brigade of yours"
-    )]
+    #[error("cannot look into process {pid}: {source}; give the id of a running Brigade of yours")]
     Process {
         /// The id asked for.
         pid: u32,
@@ -43,8 +41,8 @@ pub enum Error {
     /// The segment's contents are not what this version writes.
     #[error("the telemetry segment cannot be read: {0}; is it from another version of Brigade?")]
     Segment(String),
-    /// A record stayed half written for longer than a reader waits.
-    #[error("the telemetry of {record} is being written and does not settle; is the process stopped?")]
+    /// A record was replaced whenever it was read.
+    #[error("the telemetry of {record} changes too fast to be read; try again")]
     Unsettled {
         /// Which record.
         record: String,

@@ -73,7 +73,9 @@ fn times_at<const N: usize>(times_ns: &[u64; N], open: u64, since_ns: u64, at_ns
 
 /// A log2 histogram of times: bucket `b` counts times of 2^b up to 2^(b+1) - 1 ns; bucket 0 also
 /// counts 0 ns and the last one (2.1 s) everything longer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct Histogram {
     /// How many times fell into each bucket.
@@ -112,7 +114,9 @@ impl Histogram {
 }
 
 /// One stage's running totals. Writer: the core that the stage runs on.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct StageFigures {
     /// Closed time in each [`StageState`], in the order of [`StageState::ALL`], in nanoseconds.
@@ -140,13 +144,22 @@ pub struct StageFigures {
 impl StageFigures {
     /// Figures of a stage that begins at `now_ns`, starved.
     pub fn starting(now_ns: u64) -> Self {
-        StageFigures { since_ns: now_ns, ..StageFigures::default() }
+        StageFigures {
+            since_ns: now_ns,
+            ..StageFigures::default()
+        }
     }
 
     /// Ends the open state and begins `state`, both at `now_ns`.
     #[inline]
     pub fn enter(&mut self, state: StageState, now_ns: u64) {
-        enter(&mut self.times_ns, &mut self.state, &mut self.since_ns, state as u64, now_ns);
+        enter(
+            &mut self.times_ns,
+            &mut self.state,
+            &mut self.since_ns,
+            state as u64,
+            now_ns,
+        );
     }
 
     /// The open state; garbage reads as awaiting.
@@ -162,7 +175,9 @@ impl StageFigures {
 }
 
 /// One core's running totals. Writer: that core's loop.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct CoreFigures {
     /// Closed time in each [`CoreState`], in the order of [`CoreState::ALL`], in nanoseconds.
@@ -180,13 +195,22 @@ pub struct CoreFigures {
 impl CoreFigures {
     /// Figures of a core whose loop begins at `now_ns`, idle.
     pub fn starting(now_ns: u64) -> Self {
-        CoreFigures { since_ns: now_ns, ..CoreFigures::default() }
+        CoreFigures {
+            since_ns: now_ns,
+            ..CoreFigures::default()
+        }
     }
 
     /// Ends the open state and begins `state`, both at `now_ns`.
     #[inline]
     pub fn enter(&mut self, state: CoreState, now_ns: u64) {
-        enter(&mut self.times_ns, &mut self.state, &mut self.since_ns, state as u64, now_ns);
+        enter(
+            &mut self.times_ns,
+            &mut self.state,
+            &mut self.since_ns,
+            state as u64,
+            now_ns,
+        );
     }
 
     /// The times in the order of [`CoreState::ALL`], the open state counted up to `at_ns`.
@@ -200,7 +224,9 @@ impl CoreFigures {
 /// Both wrap at 2^64. That loses nothing: a reader only uses the area of what stands between two
 /// ends (what went in less what came out), whose true value is at most capacity times interval and
 /// so far below 2^64 item-ns, and wrapping subtraction returns it exactly.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct Tally {
     /// The count.
@@ -214,7 +240,10 @@ pub struct Tally {
 impl Tally {
     /// A tally that has counted nothing up to `now_ns`.
     pub fn starting(now_ns: u64) -> Self {
-        Tally { as_of_ns: now_ns, ..Tally::default() }
+        Tally {
+            as_of_ns: now_ns,
+            ..Tally::default()
+        }
     }
 
     /// Counts `items` more at `now_ns`.
@@ -235,12 +264,15 @@ impl Tally {
     #[inline]
     pub fn integral_at(&self, at_ns: u64) -> u64 {
         let open_ns = at_ns.saturating_sub(self.as_of_ns);
-        self.integral_item_ns.wrapping_add(self.items.wrapping_mul(open_ns))
+        self.integral_item_ns
+            .wrapping_add(self.items.wrapping_mul(open_ns))
     }
 }
 
 /// The producer's half of an edge. Writer: the producer's core.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct ProducerFigures {
     /// Messages sent so far.
@@ -252,7 +284,9 @@ pub struct ProducerFigures {
 }
 
 /// The consumer's half of an edge. Writer: the consumer's core.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct ConsumerFigures {
     /// Messages taken so far.
@@ -280,7 +314,9 @@ impl ConsumerFigures {
 }
 
 /// One window's running totals. Writer: the core of the stage that holds the tokens.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct WindowFigures {
     /// Tokens that are out.
@@ -296,7 +332,9 @@ pub struct WindowFigures {
 }
 
 /// A counter. Writer: whoever was given it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct CounterFigures {
     /// The count so far.

@@ -1,8 +1,8 @@
 //! What happened between two snapshots, as exact means.
 
 use crate::{
-    ConsumerFigures, CoreFigures, CounterFigures, EdgeFigures, Tally, Histogram, ProducerFigures,
-    Snapshot, StageFigures, StageState, WindowFigures,
+    ConsumerFigures, CoreFigures, CounterFigures, EdgeFigures, Histogram, ProducerFigures,
+    Snapshot, StageFigures, StageState, Tally, WindowFigures,
 };
 
 /// The figures of the time between two snapshots; lists as in [`crate::Description`].
@@ -146,7 +146,9 @@ impl Span {
 
     /// What the integral of `before` and `after`, the same tally, rose by over the span; wrapping.
     fn area_item_ns(self, before: &Tally, after: &Tally) -> u64 {
-        after.integral_at(self.to_ns).wrapping_sub(before.integral_at(self.from_ns))
+        after
+            .integral_at(self.to_ns)
+            .wrapping_sub(before.integral_at(self.from_ns))
     }
 }
 
@@ -167,7 +169,11 @@ fn divide(dividend: f64, divisor: f64) -> Option<f64> {
 
 /// What is in between two counts; 0 when the later one was published first.
 fn standing_now(entered: u64, left: u64) -> u64 {
-    entered.wrapping_sub(left).cast_signed().max(0).unsigned_abs()
+    entered
+        .wrapping_sub(left)
+        .cast_signed()
+        .max(0)
+        .unsigned_abs()
 }
 
 /// The shares of each state in the time between two sets of totals. They sum to one: where no time
@@ -175,9 +181,7 @@ fn standing_now(entered: u64, left: u64) -> u64 {
 fn shares<const N: usize>(before: [u64; N], after: [u64; N], open: usize) -> [f64; N] {
     let spent: [f64; N] = std::array::from_fn(|i| rise(before[i], after[i]));
     let total: f64 = spent.iter().sum();
-    std::array::from_fn(|i| {
-        divide(spent[i], total).unwrap_or(if i == open { 1.0 } else { 0.0 })
-    })
+    std::array::from_fn(|i| divide(spent[i], total).unwrap_or(if i == open { 1.0 } else { 0.0 }))
 }
 
 impl Interval {
@@ -190,7 +194,10 @@ impl Interval {
 impl Snapshot {
     /// What happened after `earlier`, a snapshot by the same reader.
     pub fn since(&self, earlier: &Snapshot) -> Interval {
-        let span = Span { from_ns: earlier.at_ns, to_ns: self.at_ns };
+        let span = Span {
+            from_ns: earlier.at_ns,
+            to_ns: self.at_ns,
+        };
         Interval {
             from_ns: span.from_ns,
             to_ns: span.to_ns,
@@ -198,17 +205,26 @@ impl Snapshot {
             cores: pairs(&earlier.cores, &self.cores, |a, b| core(span, a, b)),
             edges: pairs(&earlier.edges, &self.edges, |a, b| edge(span, a, b)),
             windows: pairs(&earlier.windows, &self.windows, |a, b| window(span, a, b)),
-            counters: pairs(&earlier.counters, &self.counters, |a, b| counter(span, a, b)),
+            counters: pairs(&earlier.counters, &self.counters, |a, b| {
+                counter(span, a, b)
+            }),
         }
     }
 }
 
 fn pairs<T, U>(before: &[T], after: &[T], between: impl Fn(&T, &T) -> U) -> Vec<U> {
-    before.iter().zip(after).map(|(a, b)| between(a, b)).collect()
+    before
+        .iter()
+        .zip(after)
+        .map(|(a, b)| between(a, b))
+        .collect()
 }
 
 fn stage(span: Span, before: &StageFigures, after: &StageFigures) -> StageInterval {
-    let times = [before.times_at_ns(span.from_ns), after.times_at_ns(span.to_ns)];
+    let times = [
+        before.times_at_ns(span.from_ns),
+        after.times_at_ns(span.to_ns),
+    ];
     let share = shares(times[0], times[1], after.state() as usize);
     let of = |state: StageState| share[state as usize];
     let busy = StageState::Busy as usize;
@@ -233,7 +249,10 @@ fn stage(span: Span, before: &StageFigures, after: &StageFigures) -> StageInterv
 
 fn core(span: Span, before: &CoreFigures, after: &CoreFigures) -> CoreInterval {
     let open = usize::try_from(after.state).unwrap_or(2).min(2);
-    let times = [before.times_at_ns(span.from_ns), after.times_at_ns(span.to_ns)];
+    let times = [
+        before.times_at_ns(span.from_ns),
+        after.times_at_ns(span.to_ns),
+    ];
     let [idle_ratio, busy_ratio, polling_ratio] = shares(times[0], times[1], open);
     CoreInterval {
         busy_ratio,
@@ -260,8 +279,10 @@ fn edge(span: Span, before: &EdgeFigures, after: &EdgeFigures) -> EdgeInterval {
         wait_ns_sampled_mean: wait_sampled(&before.consumer, &after.consumer),
         wait_ns_sampled_max: after.consumer.wait_ns_sampled_max,
         full_events_per_s: full_per_s(span, &before.producer, &after.producer),
-        empty_polls_per_s: span
-            .per_s(before.consumer.empty_polls_total, after.consumer.empty_polls_total),
+        empty_polls_per_s: span.per_s(
+            before.consumer.empty_polls_total,
+            after.consumer.empty_polls_total,
+        ),
         producer_stock: after.producer.stock,
         consumer_stock: after.consumer.stock,
     }
@@ -273,7 +294,10 @@ fn full_per_s(span: Span, before: &ProducerFigures, after: &ProducerFigures) -> 
 
 fn wait_sampled(before: &ConsumerFigures, after: &ConsumerFigures) -> Option<f64> {
     let sum = rise(before.wait_ns_sampled_sum, after.wait_ns_sampled_sum);
-    divide(sum, rise(before.wait_samples_total, after.wait_samples_total))
+    divide(
+        sum,
+        rise(before.wait_samples_total, after.wait_samples_total),
+    )
 }
 
 fn window(span: Span, before: &WindowFigures, after: &WindowFigures) -> WindowInterval {
@@ -291,5 +315,8 @@ fn window(span: Span, before: &WindowFigures, after: &WindowFigures) -> WindowIn
 }
 
 fn counter(span: Span, before: &CounterFigures, after: &CounterFigures) -> CounterInterval {
-    CounterInterval { total: after.total, per_s: span.per_s(before.total, after.total) }
+    CounterInterval {
+        total: after.total,
+        per_s: span.per_s(before.total, after.total),
+    }
 }

@@ -3,9 +3,10 @@
 //! ```text
 //! | header | description (JSON) | stages | cores | producers | consumers | windows | counters |
 //! ```
-//! Every record begins with its sequence word and lies in cache lines of its own.
+//! Every record (a sequence word and two copies of its figures) lies in cache lines of its own.
 
 use crate::figures::Record;
+use crate::memory::record_words;
 use crate::{
     ConsumerFigures, CoreFigures, CounterFigures, Description, ProducerFigures, StageFigures,
     WindowFigures,
@@ -37,9 +38,9 @@ pub(crate) mod header {
 /// Two lines of 64 bytes: processors fetch lines in pairs, and some have lines of 128 bytes.
 pub(crate) const LINE_WORDS: usize = 16;
 
-/// Words of the record of `R`, its sequence word included, in whole lines.
-pub(crate) const fn record_words<R: Record>() -> usize {
-    (1 + size_of::<R>() / 8).next_multiple_of(LINE_WORDS)
+/// Words from one record of `R` to the next: whole lines.
+const fn stride<R: Record>() -> usize {
+    record_words::<R>().next_multiple_of(LINE_WORDS)
 }
 
 /// A row of equal records.
@@ -84,16 +85,28 @@ impl Layout {
     pub fn of(description: &Description, description_bytes: usize) -> Layout {
         let mut first = header::WORDS + description_words(description_bytes);
         let mut row = |stride: usize, count: usize| {
-            let row = Row { first, stride, count };
+            let row = Row {
+                first,
+                stride,
+                count,
+            };
             first = row.end();
             row
         };
-        let stages = row(record_words::<StageFigures>(), description.stages.len());
-        let cores = row(record_words::<CoreFigures>(), description.cores.len());
-        let producers = row(record_words::<ProducerFigures>(), description.edges.len());
-        let consumers = row(record_words::<ConsumerFigures>(), description.edges.len());
-        let windows = row(record_words::<WindowFigures>(), description.windows.len());
-        let counters = row(record_words::<CounterFigures>(), description.counters.len());
-        Layout { stages, cores, producers, consumers, windows, counters, words: counters.end() }
+        let stages = row(stride::<StageFigures>(), description.stages.len());
+        let cores = row(stride::<CoreFigures>(), description.cores.len());
+        let producers = row(stride::<ProducerFigures>(), description.edges.len());
+        let consumers = row(stride::<ConsumerFigures>(), description.edges.len());
+        let windows = row(stride::<WindowFigures>(), description.windows.len());
+        let counters = row(stride::<CounterFigures>(), description.counters.len());
+        Layout {
+            stages,
+            cores,
+            producers,
+            consumers,
+            windows,
+            counters,
+            words: counters.end(),
+        }
     }
 }

@@ -27,20 +27,20 @@ mod reader;
 mod segment;
 
 pub use description::{
-    Description, EdgeDescription, StageDescription, WindowDescription, DESCRIPTION_BYTES_MAX,
+    DESCRIPTION_BYTES_MAX, Description, EdgeDescription, StageDescription, WindowDescription,
 };
 pub use error::Error;
 pub use figures::{
-    ConsumerFigures, CoreFigures, CoreState, CounterFigures, Histogram, ProducerFigures, Record,
-    StageFigures, StageState, Tally, WindowFigures, HISTOGRAM_BUCKETS,
+    ConsumerFigures, CoreFigures, CoreState, CounterFigures, HISTOGRAM_BUCKETS, Histogram,
+    ProducerFigures, Record, StageFigures, StageState, Tally, WindowFigures,
 };
 pub use interval::{
     CoreInterval, CounterInterval, EdgeInterval, Interval, StageInterval, WindowInterval,
 };
 pub use reader::{EdgeFigures, Reader, Snapshot};
 pub use segment::{
-    ConsumerWriter, CoreWriter, CounterWriter, ProducerWriter, Segment, StageWriter, WindowWriter,
-    Writer, MEMFD_NAME,
+    ConsumerWriter, CoreWriter, CounterWriter, MEMFD_NAME, ProducerWriter, Segment, StageWriter,
+    WindowWriter, Writer,
 };
 
 /// The present moment: nanoseconds of `CLOCK_MONOTONIC`, the clock of all records.

@@ -37,7 +37,16 @@ impl Memory {
     fn map(file: impl AsFd, count: usize, protection: ProtFlags) -> Result<Memory, Errno> {
         let bytes = count.checked_mul(8).ok_or(Errno::OVERFLOW)?;
         // SAFETY: the address is left to the kernel, so no existing mapping is replaced.
-        let start = unsafe { mmap(ptr::null_mut(), bytes, protection, MapFlags::SHARED, file, 0) }?;
+        let start = unsafe {
+            mmap(
+                ptr::null_mut(),
+                bytes,
+                protection,
+                MapFlags::SHARED,
+                file,
+                0,
+            )
+        }?;
         let words = NonNull::new(start.cast()).ok_or(Errno::NOMEM)?;
         Ok(Memory { words, count })
     }
@@ -53,7 +62,10 @@ impl Memory {
     /// # Panics
     /// When they do not all lie in the mapping; callers take places from a checked layout.
     pub fn words(&self, first: usize, count: usize) -> &[AtomicU64] {
-        assert!(first <= self.count && count <= self.count - first, "words outside of the segment");
+        assert!(
+            first <= self.count && count <= self.count - first,
+            "words outside of the segment"
+        );
         // SAFETY: `first <= self.count`, so the result is in the mapping or one past its end.
         let start = unsafe { self.words.add(first) };
         // SAFETY: `first + count <= self.count`, so all words lie in the mapping, which lives as
@@ -76,24 +88,47 @@ impl Drop for Memory {
     }
 }
 
-/// Stores `record` in `words` (sequence word first). `sequence` is the writer's private copy of the
-/// sequence word: even between records, odd while one is written.
+/// Words of a record: its sequence word and two copies of the figures.
+pub(crate) const fn record_words<R: Record>() -> usize {
+    1 + 2 * copy_words::<R>()
+}
+
+const fn copy_words<R: Record>() -> usize {
+    size_of::<R>() / 8
+}
+
+/// The copy that is complete while the sequence word is `sequence`.
+fn copy<R: Record>(body: &[AtomicU64], sequence: u64) -> &[AtomicU64] {
+    let (even, odd) = body.split_at(copy_words::<R>());
+    if sequence.is_multiple_of(2) {
+        even
+    } else {
+        odd
+    }
+}
+
+/// Publishes `record` in `words`. `sequence` is the writer's private copy of the sequence word, the
+/// number of records so far; the new one is returned.
+///
+/// The writer fills the copy that is not current and then makes it so. A reader is disturbed only
+/// when a whole publication passes while it reads, and finds a complete record even when the writer
+/// was stopped in the middle of the next one.
 #[inline]
 pub(crate) fn store_record<R: Record>(words: &[AtomicU64], sequence: u64, record: &R) -> u64 {
     let (head, body) = words.split_first().expect("a record has a sequence word");
-    head.store(sequence.wrapping_add(1), Ordering::Relaxed);
-    // The odd sequence must be seen before any new word.
+    let next = sequence.wrapping_add(1);
+    // Whoever sees a word stored below must also see that the copy it belongs to is no longer the
+    // current one, which the previous publication's store of the sequence said.
     fence(Ordering::Release);
     let (source, _) = record.as_bytes().as_chunks::<8>();
-    for (word, bytes) in body.iter().zip(source) {
+    for (word, bytes) in copy::<R>(body, next).iter().zip(source) {
         word.store(u64::from_ne_bytes(*bytes), Ordering::Relaxed);
     }
-    let after = sequence.wrapping_add(2);
-    head.store(after, Ordering::Release);
-    after
+    head.store(next, Ordering::Release);
+    next
 }
 
-/// Loads a record from `words`, or `None` when it was being written.
+/// Loads a record from `words`, or `None` when it was replaced meanwhile.
 ///
 /// Loads are relaxed with fences between them because only relaxed loads are defined on memory
 /// that is mapped read-only.
@@ -103,11 +138,11 @@ pub(crate) fn load_record<R: Record>(words: &[AtomicU64]) -> Option<R> {
     fence(Ordering::Acquire);
     let mut record = R::new_zeroed();
     let (target, _) = record.as_mut_bytes().as_chunks_mut::<8>();
-    for (bytes, word) in target.iter_mut().zip(body) {
+    for (bytes, word) in target.iter_mut().zip(copy::<R>(body, before)) {
         *bytes = word.load(Ordering::Relaxed).to_ne_bytes();
     }
     // The words must have been read before the sequence is looked at again.
     fence(Ordering::Acquire);
     let after = head.load(Ordering::Relaxed);
-    (before == after && before.is_multiple_of(2)).then_some(record)
+    (before == after).then_some(record)
 }

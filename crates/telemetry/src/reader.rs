@@ -12,16 +12,15 @@ use rustix::io::Errno;
 
 use crate::figures::Record;
 use crate::layout::{self, Layout, Row, header};
-use crate::memory::{Memory, load_record};
+use crate::memory::{Memory, load_record, record_words};
 use crate::{
-    ConsumerFigures, CoreFigures, CounterFigures, Description, Error, ProducerFigures,
-    StageFigures, WindowFigures, DESCRIPTION_BYTES_MAX, MEMFD_NAME,
+    ConsumerFigures, CoreFigures, CounterFigures, DESCRIPTION_BYTES_MAX, Description, Error,
+    MEMFD_NAME, ProducerFigures, StageFigures, WindowFigures,
 };
 
-/// Attempts at a record that is being written before the reader begins to sleep between them.
+/// Attempts at a record that is replaced while it is read, before the reader sleeps between them.
 const SPINS: usize = 64;
-/// Sleeps of [`NAP`] before it gives up: a writer that lost its core in the middle of a record gets
-/// it back within a scheduling period.
+/// Sleeps of [`NAP`] before it gives up: it was itself interrupted in the middle, again and again.
 const NAPS: usize = 200;
 const NAP: Duration = Duration::from_micros(250);
 
@@ -65,10 +64,13 @@ impl Reader {
     /// The ids of the processes in which a Brigade runs, ascending. Processes that may not be
     /// looked into (another user's) are passed over.
     pub fn find() -> Vec<u32> {
-        let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
+        let Ok(entries) = fs::read_dir("/proc") else {
+            return Vec::new();
+        };
         let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
-        let mut found: Vec<u32> =
-            pids.filter(|pid| matches!(segment_path(*pid), Ok(Some(_)))).collect();
+        let mut found: Vec<u32> = pids
+            .filter(|pid| matches!(segment_path(*pid), Ok(Some(_))))
+            .collect();
         found.sort_unstable();
         found
     }
@@ -80,7 +82,9 @@ impl Reader {
     /// [`Error::NotBrigade`] when it has no segment, else as [`open`](Self::open).
     pub fn attach(pid: u32) -> Result<Reader, Error> {
         let process = |source| Error::Process { pid, source };
-        let path = segment_path(pid).map_err(process)?.ok_or(Error::NotBrigade { pid })?;
+        let path = segment_path(pid)
+            .map_err(process)?
+            .ok_or(Error::NotBrigade { pid })?;
         let file = File::open(path).map_err(process)?;
         let mut reader = Reader::open(&file)?;
         // The header's id is that of the writer's own namespace; the caller knows this one.
@@ -101,10 +105,18 @@ impl Reader {
         let description = read_description(&memory, description_bytes)?;
         let layout = Layout::of(&description, description_bytes);
         if layout.words != memory.words_total() {
-            return Err(Error::Segment("its size does not fit its description".into()));
+            return Err(Error::Segment(
+                "its size does not fit its description".into(),
+            ));
         }
         let pid = u32::try_from(head[header::PID]).unwrap_or(0);
-        Ok(Reader { memory, layout, description, pid, start_ns: head[header::START_NS] })
+        Ok(Reader {
+            memory,
+            layout,
+            description,
+            pid,
+            start_ns: head[header::START_NS],
+        })
     }
 
     /// What runs there.
@@ -122,11 +134,11 @@ impl Reader {
         self.start_ns
     }
 
-    /// Reads all records. Each is consistent in itself; they are read one after the other, within
+    /// Reads all records, also of a process that is stopped. Each is consistent in itself; they are read one after the other, within
     /// microseconds.
     ///
     /// # Errors
-    /// [`Error::Unsettled`] when a record stays half written for some 50 ms (a stopped process).
+    /// [`Error::Unsettled`] when a record was replaced while it was read, each time, for some 50 ms.
     pub fn snapshot(&self) -> Result<Snapshot, Error> {
         let d = &self.description;
         let edge = |i| -> Result<EdgeFigures, Error> {
@@ -150,9 +162,11 @@ impl Reader {
     }
 
     fn record<R: Record>(&self, sort: &str, row: Row, i: usize) -> Result<R, Error> {
-        let unsettled = || Error::Unsettled { record: format!("{sort} {i}") };
+        let unsettled = || Error::Unsettled {
+            record: format!("{sort} {i}"),
+        };
         let first = row.at(i).ok_or_else(unsettled)?;
-        let words = self.memory.words(first, layout::record_words::<R>());
+        let words = self.memory.words(first, record_words::<R>());
         for attempt in 0..SPINS + NAPS {
             if let Some(record) = load_record(words) {
                 return Ok(record);
@@ -180,11 +194,17 @@ fn segment_path(pid: u32) -> io::Result<Option<PathBuf>> {
     let wanted = format!("/memfd:{MEMFD_NAME} (deleted)");
     let entries = fs::read_dir(format!("/proc/{pid}/fd"))?;
     let mut paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    Ok(paths.find(|path| fs::read_link(path).is_ok_and(|link| link.as_os_str() == wanted.as_str())))
+    Ok(
+        paths
+            .find(|path| fs::read_link(path).is_ok_and(|link| link.as_os_str() == wanted.as_str())),
+    )
 }
 
 fn map_failed(call: &'static str) -> impl Fn(Errno) -> Error {
-    move |errno| Error::Map { call, source: errno.into() }
+    move |errno| Error::Map {
+        call,
+        source: errno.into(),
+    }
 }
 
 /// The number of words of `file`, once it is certain that they will stay.
@@ -204,7 +224,10 @@ fn checked_words(file: impl AsFd) -> Result<usize, Error> {
 
 /// Loads words that nobody changes any more (or, from a hostile writer, any words).
 fn load_words(words: &[AtomicU64]) -> Vec<u64> {
-    words.iter().map(|word| word.load(Ordering::Relaxed)).collect()
+    words
+        .iter()
+        .map(|word| word.load(Ordering::Relaxed))
+        .collect()
 }
 
 fn read_header(memory: &Memory) -> Result<Vec<u64>, Error> {
@@ -221,7 +244,10 @@ fn check_header(head: &[u64], words: usize) -> Result<usize, Error> {
     let wrong = |text: String| Err(Error::Segment(text));
     if head[header::VERSION] != layout::VERSION {
         let found = head[header::VERSION];
-        return wrong(format!("its version is {found}, this program reads {}", layout::VERSION));
+        return wrong(format!(
+            "its version is {found}, this program reads {}",
+            layout::VERSION
+        ));
     }
     if head[header::SEGMENT_WORDS] != words as u64 {
         return wrong("its size is not what its header says".into());

@@ -1,7 +1,8 @@
 //! The writing side: one segment per running Brigade, one writer per record.
 
 use std::marker::PhantomData;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -10,10 +11,10 @@ use rustix::io::Errno;
 
 use crate::figures::Record;
 use crate::layout::{self, Layout, Row, header};
-use crate::memory::{Memory, store_record};
+use crate::memory::{Memory, record_words, store_record};
 use crate::{
-    ConsumerFigures, CoreFigures, CounterFigures, Description, Error, ProducerFigures, Reader,
-    StageFigures, WindowFigures, DESCRIPTION_BYTES_MAX,
+    ConsumerFigures, CoreFigures, CounterFigures, DESCRIPTION_BYTES_MAX, Description, Error,
+    ProducerFigures, Reader, StageFigures, WindowFigures,
 };
 
 /// The memfd's name; a reader finds it among the open files of a process.
@@ -56,7 +57,7 @@ impl<R: Record> Writer<R> {
     /// Publishes `figures`: some plain stores, no lock and no call.
     #[inline]
     pub fn publish(&mut self, figures: &R) {
-        let words = self.memory.words(self.first, layout::record_words::<R>());
+        let words = self.memory.words(self.first, record_words::<R>());
         self.sequence = store_record(words, self.sequence, figures);
     }
 }
@@ -69,7 +70,8 @@ impl Segment {
     /// [`Error::Create`] when the kernel refuses the memory.
     pub fn create(description: &Description) -> Result<Segment, Error> {
         description.check()?;
-        let json = serde_json::to_vec(description).map_err(|e| Error::Description(e.to_string()))?;
+        let json =
+            serde_json::to_vec(description).map_err(|e| Error::Description(e.to_string()))?;
         if json.len() > DESCRIPTION_BYTES_MAX {
             let text = format!("{} bytes, at most {DESCRIPTION_BYTES_MAX} fit", json.len());
             return Err(Error::Description(text));
@@ -77,7 +79,12 @@ impl Segment {
         let layout = Layout::of(description, json.len());
         let (file, memory) = allocate(layout.words)?;
         write_head(&memory, &json, layout.words);
-        Ok(Segment { file, memory: Arc::new(memory), layout, given: Vec::new() })
+        Ok(Segment {
+            file,
+            memory: Arc::new(memory),
+            layout,
+            given: Vec::new(),
+        })
     }
 
     /// The writer of stage `i`.
@@ -137,17 +144,36 @@ impl Segment {
         Reader::open(&self.file)
     }
 
+    /// Where the segment can be opened while it is not dropped, for tools that are given a path.
+    pub fn path(&self) -> PathBuf {
+        let (pid, file) = (std::process::id(), self.file.as_raw_fd());
+        PathBuf::from(format!("/proc/{pid}/fd/{file}"))
+    }
+
     fn writer<R: Record>(&mut self, row: Row, i: usize) -> Writer<R> {
         let first = row.at(i).expect("no such telemetry record");
-        assert!(!self.given.contains(&first), "telemetry record {i} already has its writer");
+        assert!(
+            !self.given.contains(&first),
+            "telemetry record {i} already has its writer"
+        );
         self.given.push(first);
-        Writer { memory: self.memory.clone(), first, sequence: 0, record: PhantomData }
+        Writer {
+            memory: self.memory.clone(),
+            first,
+            sequence: 0,
+            record: PhantomData,
+        }
     }
 }
 
 /// Makes the memfd with `words` words of zeros and maps it.
 fn allocate(words: usize) -> Result<(OwnedFd, Memory), Error> {
-    let failed = |call| move |errno: Errno| Error::Create { call, source: errno.into() };
+    let failed = |call| {
+        move |errno: Errno| Error::Create {
+            call,
+            source: errno.into(),
+        }
+    };
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
     let file = memfd_create(MEMFD_NAME, flags).map_err(failed("memfd_create"))?;
     ftruncate(&file, (words * 8) as u64).map_err(failed("ftruncate"))?;
@@ -176,5 +202,7 @@ fn write_head(memory: &Memory, json: &[u8], words: usize) {
         bytes[..chunk.len()].copy_from_slice(chunk);
         set(header::WORDS + i, u64::from_ne_bytes(bytes));
     }
-    memory.word(header::MAGIC).store(layout::MAGIC, Ordering::Release);
+    memory
+        .word(header::MAGIC)
+        .store(layout::MAGIC, Ordering::Release);
 }

@@ -1,1 +1,15 @@
 //! The machine's cores and caches, and pinning to them.
+//!
+//! [`Machine::read`] asks the kernel which cores this process may use and what `/sys` says about
+//! each. Containers and small systems hide parts of `/sys`; what is absent is `None` or empty and
+//! is no error.
+
+mod error;
+mod list;
+mod machine;
+mod pin;
+
+pub use error::Error;
+pub use list::{format_cores, parse_cores};
+pub use machine::{Cache, CacheKind, Core, CoreKind, Machine};
+pub use pin::pin_current_thread;

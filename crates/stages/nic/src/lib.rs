@@ -1,1 +1,30 @@
-//! The nic stage: portal and wire.
+//! The nic stage: where packets come from and go to. Two kinds with the same ports.
+//!
+//! ```text
+//!  host sockets     +------------------------------+
+//!  (portal)    <--> |  portal: one smoltcp client  | --to_tcp----> tcp
+//!                   |          per host connection |   (Packet)
+//!  WirePeer         |  wire:   bounded queues      |
+//!  (wire)      <--> |                              | <-from_tcp--  tcp
+//!                   +------------------------------+   (Packet)
+//! ```
+//!
+//! - **portal** listens on a port of the host without any privilege. Each accepted connection is
+//!   carried over the wire into Brigade's own TCP by a TCP client inside the stage, so that a
+//!   browser's request meets the same packets as it would on a network card.
+//! - **wire** joins the stage to a [`wire::WirePeer`] in the same process: a test, or a load
+//!   generator with a [`wire::Client`] on it.
+//!
+//! `from_tcp` can always be taken by the portal: what a packet asks to be answered is sent later
+//! when `to_tcp` has no room.
+
+pub mod portal;
+pub mod wire;
+
+mod client;
+mod error;
+mod stage;
+
+pub use client::ConnectionId;
+pub use error::NicError;
+pub use stage::{portal_kind, wire_kind};

@@ -87,6 +87,11 @@ impl Connection {
         self.generation = self.generation.wrapping_add(1);
     }
 
+    /// http knows of the connection and may send commands for it.
+    pub(crate) fn is_known(&self) -> bool {
+        self.phase != Phase::Free && self.opened_told && !self.gone_told
+    }
+
     /// The socket has nothing more to do and http knows, or never heard of the connection.
     pub(crate) fn is_over(&self) -> bool {
         self.socket.is_dead() && (self.gone_told || !self.opened_told)

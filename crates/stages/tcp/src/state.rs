@@ -274,16 +274,19 @@ impl Tcp {
     fn slot_of(&self, connection: u64) -> Option<u32> {
         let slot = connection as u32;
         let found = self.connections.get(slot as usize)?;
-        let is_known = !matches!(found.phase, Phase::Free | Phase::HalfOpen);
-        (is_known && connection == id(slot, found.generation)).then_some(slot)
+        (found.is_known() && connection == id(slot, found.generation)).then_some(slot)
     }
 
     /// Whose segment it is; makes a new connection when it asks for one and may.
     fn slot_for(&mut self, segment: &Segment) -> Slot {
         let known = self.flows.get(&segment.flow).copied();
         match known {
-            // The peer uses its port again; it may, since both ends are closed.
             Some(slot) if segment.is_opening && self.connections[slot as usize].is_waiting => {
+                // The peer uses its port again; it may, since both ends are closed. But first
+                // http must have heard of that: until then the peer tries again.
+                if self.connections[slot as usize].is_known() {
+                    return Slot::Drop;
+                }
                 self.free(slot);
             }
             Some(slot) => return Slot::Of(slot),
@@ -337,11 +340,10 @@ impl Tcp {
         let Some((slot, generation)) = self.time_wait.pop_front() else { return false };
         let connection = &mut self.connections[slot as usize];
         if connection.generation == generation && connection.phase != Phase::Free {
-            // What http is still to be told goes first: the slot becomes free afterwards.
             connection.socket.tcp_mut().abort();
-            match connection.pending() {
-                Some(_) => connection.is_waiting = false,
-                None => self.free(slot),
+            // A connection whose end http has not heard of becomes free when it has.
+            if !connection.is_known() {
+                self.free(slot);
             }
         }
         true
@@ -376,8 +378,10 @@ impl Tcp {
         if connection.is_over() {
             return self.free(slot);
         }
-        if connection.phase == Phase::Closing {
-            connection.note_progress(now_ns, self.limits.timeout_ns);
+        match (connection.phase, state) {
+            (_, State::TimeWait) => connection.give_up_ns = None,
+            (Phase::Closing, _) => connection.note_progress(now_ns, self.limits.timeout_ns),
+            _ => {}
         }
         if !connection.is_ready && connection.pending().is_some() {
             connection.is_ready = true;
@@ -424,7 +428,6 @@ impl Tcp {
     /// Lists a connection that came into TIME-WAIT, and keeps that list short.
     fn observe_time_wait(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
-        connection.give_up_ns = None;
         if !connection.is_waiting {
             connection.is_waiting = true;
             self.time_wait.push_back((slot, connection.generation));

@@ -1,0 +1,255 @@
+//! A running pipeline: starting it, waiting for its end, closing it in order.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use brigade_bank::Bank;
+use brigade_graph::Pipeline;
+use brigade_stage::{Builder, OptionValue, Ports, Resources, clock_ns};
+use brigade_telemetry::{CoreWriter, Reader, Segment};
+
+use crate::accounts::{Accounts, Writers};
+use crate::assemble::{self, Assembly, core_slot, holder};
+use crate::core_loop::CoreLoop;
+use crate::schedule::Schedule;
+use crate::seat::{Seat, panic_message};
+use crate::shared::{Cause, Failure, Phase, Shared};
+use crate::{Plan, RuntimeError};
+
+/// How long a pipeline may take to finish what it holds once it was asked to stop.
+const DRAIN_LIMIT: Duration = Duration::from_secs(5);
+/// How long the closing of all stages may take.
+const CLOSE_LIMIT: Duration = Duration::from_secs(30);
+/// A pipeline has drained when nothing moved and nothing was held for so long.
+const QUIET: Duration = Duration::from_millis(20);
+
+/// A running pipeline.
+pub struct Running {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+    banks: Vec<Bank>,
+    pipeline: Pipeline,
+    segment: Segment,
+}
+
+/// Asks a pipeline to stop, from any thread.
+#[derive(Clone)]
+pub struct StopHandle {
+    shared: Arc<Shared>,
+}
+
+impl StopHandle {
+    /// Asks the pipeline to drain and close.
+    pub fn stop(&self) {
+        self.shared.ask_stop();
+    }
+}
+
+/// What it takes to make a stage on its core.
+struct SeatPlan {
+    index: usize,
+    name: String,
+    kind: brigade_stage::Kind,
+    options: std::collections::HashMap<String, OptionValue>,
+    resources: Resources,
+    ports: Ports,
+    writers: Writers,
+}
+
+struct CorePlan {
+    slot: usize,
+    core: usize,
+    seats: Vec<SeatPlan>,
+    schedule: Schedule,
+    writer: CoreWriter,
+}
+
+impl Running {
+    /// Starts the pipeline: makes banks, rings and telemetry, and each stage on its core.
+    /// Returns when every stage was made.
+    pub fn start(mut plan: Plan) -> Result<Running, RuntimeError> {
+        let cores = plan.placement.cores().len();
+        if cores > 64 {
+            return Err(RuntimeError::TooManyCores { cores });
+        }
+        let Assembly { banks, ports, writers, mut segment } = assemble::assemble(&plan)?;
+        let shared = Arc::new(Shared::new(cores, plan.pipeline.stages().len())?);
+        let core_plans = core_plans(&mut plan, ports, writers, &mut segment);
+        let mut running =
+            Running { shared, threads: Vec::new(), banks, pipeline: plan.pipeline, segment };
+        for core_plan in core_plans {
+            let shared = Arc::clone(&running.shared);
+            let thread = std::thread::Builder::new()
+                .name(format!("core-{}", core_plan.core))
+                .spawn(move || core_main(core_plan, shared));
+            match thread {
+                Ok(thread) => running.threads.push(thread),
+                Err(source) => {
+                    running.shared.enter(Phase::Stopped);
+                    return Err(RuntimeError::Kernel { what: "a thread", source });
+                }
+            }
+        }
+        running.shared.wait_ready();
+        running.check()?;
+        Ok(running)
+    }
+
+    /// A handle that asks for the end.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle { shared: Arc::clone(&self.shared) }
+    }
+
+    /// A reader of the pipeline's own telemetry.
+    pub fn reader(&self) -> Result<Reader, RuntimeError> {
+        Ok(self.segment.reader()?)
+    }
+
+    /// Pages of all banks that `stage` holds, by the holder tables.
+    pub fn pages_held_by(&self, stage: &str) -> usize {
+        let Some(index) = self.pipeline.stage_index(stage) else { return 0 };
+        self.banks.iter().map(|bank| bank.held_by(holder(index)).live).sum()
+    }
+
+    /// Waits until somebody asks for the end, a stage fails, or `limit` has passed; then drains
+    /// the pipeline and closes its stages in data order.
+    pub fn wait(mut self, limit: Option<Duration>) -> Result<(), RuntimeError> {
+        self.shared.wait_stop(limit);
+        self.check()?;
+        self.shared.enter(Phase::Draining);
+        self.drain();
+        self.check()?;
+        self.shared.enter(Phase::Finishing);
+        if !self.shared.wait_finished(CLOSE_LIMIT) {
+            let turn = self.shared.finish_turn().min(self.pipeline.stages().len() - 1);
+            let stage = self.pipeline.stages()[turn].name.clone();
+            self.end();
+            return Err(RuntimeError::NotClosed { stage, seconds: CLOSE_LIMIT.as_secs() });
+        }
+        self.check()?;
+        self.end();
+        Ok(())
+    }
+
+    /// Waits until nothing moved and nothing was held for a while, or the limit has passed.
+    fn drain(&self) {
+        let deadline = Instant::now() + DRAIN_LIMIT;
+        let mut quiet_since = Instant::now();
+        let (mut before, _) = self.shared.activity();
+        while Instant::now() < deadline && self.shared.phase() == Phase::Draining {
+            std::thread::sleep(Duration::from_millis(1));
+            let (total, holding) = self.shared.activity();
+            if total != before || holding {
+                before = total;
+                quiet_since = Instant::now();
+            } else if quiet_since.elapsed() >= QUIET {
+                return;
+            }
+        }
+    }
+
+    /// Stops every core and waits for its thread.
+    fn end(&mut self) {
+        self.shared.enter(Phase::Stopped);
+        for thread in self.threads.drain(..) {
+            // A panic of the loop itself has nothing to add here: a stage's panic is caught.
+            let _ = thread.join();
+        }
+    }
+
+    /// The failure of a stage, if there was one: ends everything and reclaims its pages.
+    fn check(&mut self) -> Result<(), RuntimeError> {
+        let Some(Failure { stage, cause }) = self.shared.take_failure() else { return Ok(()) };
+        self.end();
+        let reclaimed = self.banks.iter().map(|bank| bank.reclaim(holder(stage)));
+        let pages_reclaimed = reclaimed.map(|pages| pages.len()).sum();
+        let stage = self.pipeline.stages()[stage].name.clone();
+        Err(match cause {
+            Cause::Start(source) => RuntimeError::Start { stage, source },
+            Cause::Stopped(source) => RuntimeError::Stopped { stage, source, pages_reclaimed },
+            Cause::Panicked(message) => RuntimeError::Panicked { stage, message, pages_reclaimed },
+            Cause::Core(source) => RuntimeError::Topology(source),
+        })
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn core_plans(
+    plan: &mut Plan,
+    ports: Vec<Ports>,
+    writers: Vec<Writers>,
+    segment: &mut Segment,
+) -> Vec<CorePlan> {
+    let schedule = Schedule::new(plan.cohort, plan.random_schedule);
+    let cores = plan.placement.cores().iter().enumerate();
+    let mut core_plans: Vec<CorePlan> = cores
+        .map(|(slot, core)| {
+            let (schedule, writer) = (schedule.clone(), segment.core(slot));
+            CorePlan { slot, core: core.core, seats: Vec::new(), schedule, writer }
+        })
+        .collect();
+    for (index, (ports, writers)) in ports.into_iter().zip(writers).enumerate() {
+        let stage = &plan.pipeline.stages()[index];
+        let seat = SeatPlan {
+            index,
+            name: stage.name.clone(),
+            kind: stage.kind.clone(),
+            options: stage.options.clone(),
+            resources: plan.resources.remove(&stage.name).unwrap_or_default(),
+            ports,
+            writers,
+        };
+        core_plans[core_slot(plan, index)].seats.push(seat);
+    }
+    // The order of visits is the placement's to say.
+    for (core_plan, core) in core_plans.iter_mut().zip(plan.placement.cores()) {
+        core_plan.seats.sort_by_key(|seat| core.stages.iter().position(|&s| s == seat.index));
+    }
+    core_plans
+}
+
+/// The life of a core's thread.
+fn core_main(plan: CorePlan, shared: Arc<Shared>) {
+    let first_stage = plan.seats.first().map_or(0, |seat| seat.index);
+    if let Err(error) = brigade_topology::pin_current_thread(plan.core) {
+        shared.fail(first_stage, Cause::Core(error));
+        return;
+    }
+    let mut seats = Vec::new();
+    for seat in plan.seats {
+        let index = seat.index;
+        match take_seat(seat) {
+            Ok(seat) => seats.push(seat),
+            Err(cause) => {
+                shared.fail(index, cause);
+                break;
+            }
+        }
+    }
+    shared.core_ready();
+    let core_loop = CoreLoop::new(plan.slot, seats, Arc::clone(&shared), plan.schedule, plan.writer);
+    for seat in core_loop.run() {
+        seat.discard();
+    }
+}
+
+/// Makes the stage; a panic while doing so is its failure.
+fn take_seat(plan: SeatPlan) -> Result<Seat, Cause> {
+    let SeatPlan { index, name, kind, options, mut resources, ports, writers } = plan;
+    let make = std::panic::AssertUnwindSafe(|| {
+        kind.make(&mut Builder::new(&name, &kind, &ports, &options, &mut resources))
+    });
+    let stage = match std::panic::catch_unwind(make) {
+        Ok(Ok(stage)) => stage,
+        Ok(Err(error)) => return Err(Cause::Start(error)),
+        Err(panic) => return Err(Cause::Panicked(panic_message(&*panic))),
+    };
+    let accounts = Accounts::new(writers, clock_ns());
+    Ok(Seat { index, name, stage, ports, accounts, closed: false })
+}

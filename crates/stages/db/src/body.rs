@@ -1,0 +1,47 @@
+//! What runs on the coroutine: one batch after the other, until the stage closes.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use brigade_messages::bookstore_db::{SqlReply, SqlRequest};
+use brigade_stage::{Message, Page};
+
+use crate::DbError;
+use crate::connection::{Options, Pause};
+use crate::link::{Call, Finished, Ledger, Link, Remote, Reply};
+use crate::state::Session;
+
+/// Opens the database, runs batches, closes it.
+pub fn run(link: Link, ledger: Rc<Ledger>, page_bytes: usize, options: Options) -> Result<(), DbError> {
+    let remote = Remote::new(link.clone(), ledger, page_bytes);
+    let mut session = Session::new(remote, options, pause(link.clone()))?;
+    // The first batch tries again, and its reply has the error.
+    let _ = session.open();
+    let mut finished = None;
+    loop {
+        session.settle();
+        match link.call(Call::Next(finished.take())) {
+            Reply::Batch(request, page) => finished = Some(answer(&mut session, request, page)),
+            _ => return session.close(),
+        }
+    }
+}
+
+/// After `Lost` a pause is answered at once, so it needs no look at the reply.
+fn pause(link: Link) -> Pause {
+    Arc::new(move || drop(link.call(Call::Pause)))
+}
+
+fn answer(session: &mut Session<Remote>, request: Message<SqlRequest>, mut page: Page) -> Finished {
+    let SqlRequest { tag, kind, length_bytes, .. } = *request.header();
+    // A length beyond the page is an error of the sender: as an empty batch it is malformed.
+    let batch = request.payload().get(..length_bytes as usize).unwrap_or(&[]);
+    let outcome = session.execute(kind, batch, page.payload_mut());
+    let header = SqlReply {
+        tag,
+        status: outcome.status.word(),
+        length_bytes: outcome.length_bytes as u32,
+        ..SqlReply::default()
+    };
+    Finished { request, reply: Message::new(page, header) }
+}

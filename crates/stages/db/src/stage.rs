@@ -1,0 +1,314 @@
+//! Moves messages between the ports and the coroutine that SQLite runs on.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use brigade_messages::bookstore_db::{SqlReply, SqlRequest};
+use brigade_messages::db_fs::{FsKind, FsReply, FsRequest};
+use brigade_messages::{Hop, Timings};
+use brigade_stage::coroutine::{Coroutine, Step};
+use brigade_stage::{Input, Io, Message, Output, Page, Stage, StageError, Window};
+
+use crate::DbError;
+use crate::body;
+use crate::connection::Options;
+use crate::disk::Errno;
+use crate::link::{Call, Finished, Ledger, Reply};
+
+/// The stage's ports and its window.
+#[derive(Clone, Copy)]
+pub struct Ports {
+    /// Batches come in.
+    pub queries: Input<SqlRequest>,
+    /// Their rows go out.
+    pub rows: Output<SqlReply>,
+    /// File operations go out.
+    pub operations: Output<FsRequest>,
+    /// Their results come in.
+    pub results: Input<FsReply>,
+    /// Bounds the operations under way.
+    pub fs: Window,
+}
+
+/// What the coroutine waits for.
+enum Waiting {
+    Start,
+    /// The next batch: it is idle.
+    Batch,
+    /// An empty page for an operation.
+    Page,
+    /// A token and room for an operation.
+    Send { request: FsRequest, page: Option<Page>, wait: bool },
+    /// The reply to the last operation, and for a sync the replies to all writes before it.
+    Answer { syncs: bool, reply: Option<Message<FsReply>> },
+    /// Nothing: it can go on.
+    Go,
+    /// The stage's next turn.
+    Turn,
+    /// Nothing: it is being resumed, or done.
+    Nothing,
+}
+
+/// An operation whose reply is under way.
+struct UnderWay {
+    tag: u64,
+    kind: u32,
+    file: u32,
+    sent_ns: u64,
+    posted: bool,
+}
+
+/// The batch on the coroutine.
+#[derive(Default)]
+struct Batch {
+    timings: Timings,
+    queue_ns: u64,
+    service_ns: u64,
+}
+
+/// The db stage.
+pub struct DbStage {
+    ports: Ports,
+    coroutine: Coroutine<Call, Reply, Result<(), DbError>>,
+    waiting: Waiting,
+    ledger: Rc<Ledger>,
+    under_way: VecDeque<UnderWay>,
+    posted: usize,
+    next_tag: u64,
+    batch: Batch,
+    finishing: bool,
+    done: bool,
+}
+
+impl DbStage {
+    /// A stage that opens the database at its first run. Operations have pages of `page_bytes`.
+    pub fn new(ports: Ports, options: Options, stack_bytes: usize, page_bytes: usize) -> Result<Self, DbError> {
+        let ledger = Rc::new(Ledger::default());
+        let books = Rc::clone(&ledger);
+        let coroutine =
+            Coroutine::new(stack_bytes, move |link| body::run(link, books, page_bytes, options))
+                .map_err(DbError::Stack)?;
+        Ok(Self {
+            ports,
+            coroutine,
+            waiting: Waiting::Start,
+            ledger,
+            under_way: VecDeque::new(),
+            posted: 0,
+            next_tag: 1,
+            batch: Batch::default(),
+            finishing: false,
+            done: false,
+        })
+    }
+
+    /// Takes all results: they must always find room, so this waits for nothing.
+    fn collect(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
+        while let Some(reply) = io.take(self.ports.results) {
+            let FsReply { tag, kind, status, timings, .. } = *reply.header();
+            let found = self.under_way.iter().position(|sent| sent.tag == tag && sent.kind == kind);
+            let Some(sent) = found.and_then(|index| self.under_way.remove(index)) else {
+                return Err(DbError::UnknownReply { tag, kind }.into());
+            };
+            let latency_ns = io.now_ns().saturating_sub(sent.sent_ns);
+            io.token_give(self.ports.fs, latency_ns);
+            self.batch.timings.merge(&timings);
+            if sent.posted {
+                self.posted -= 1;
+                if status != 0 {
+                    self.ledger.note(sent.file, Errno(status));
+                }
+                io.release(reply);
+            } else {
+                self.batch.queue_ns += reply.queue_ns();
+                self.answered(io, reply);
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps the reply that the coroutine waits for. It waits for one only.
+    fn answered(&mut self, io: &mut Io<'_>, message: Message<FsReply>) {
+        match &mut self.waiting {
+            Waiting::Answer { reply, .. } => {
+                if message.header().kind == FsKind::Read.word() && message.header().status == 0 {
+                    io.count_copy(message.header().length_bytes as usize);
+                }
+                *reply = Some(message);
+            }
+            _ => io.release(message),
+        }
+    }
+
+    /// Goes on with the coroutine as long as what it waits for is there.
+    fn advance(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
+        loop {
+            if matches!(self.waiting, Waiting::Page | Waiting::Send { .. } | Waiting::Answer { .. }) {
+                self.collect(io)?;
+            }
+            let waiting = std::mem::replace(&mut self.waiting, Waiting::Nothing);
+            match self.reply(io, waiting) {
+                Ok(reply) => self.resume(io, reply)?,
+                Err(waiting) => {
+                    self.waiting = waiting;
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// What the coroutine waits for, if it is there; else what it goes on waiting for. Only the
+    /// start has no reply.
+    fn reply(&mut self, io: &mut Io<'_>, waiting: Waiting) -> Result<Option<Reply>, Waiting> {
+        match waiting {
+            Waiting::Start => Ok(None),
+            Waiting::Go => Ok(Some(Reply::Done)),
+            Waiting::Page => {
+                io.page(self.ports.operations).map(|page| Some(Reply::Page(page))).ok_or(Waiting::Page)
+            }
+            Waiting::Send { request, page, wait } => {
+                self.send(io, request, page, wait).map(Some)
+            }
+            Waiting::Answer { syncs, reply: Some(reply), .. } if !syncs || self.posted == 0 => {
+                Ok(Some(Reply::Answer(reply)))
+            }
+            Waiting::Batch => self.next_batch(io).map(Some).ok_or(Waiting::Batch),
+            waiting => Err(waiting),
+        }
+    }
+
+    fn next_batch(&mut self, io: &mut Io<'_>) -> Option<Reply> {
+        let Some(request) = io.take(self.ports.queries) else {
+            return self.finishing.then_some(Reply::Finish);
+        };
+        let timings = request.header().timings;
+        self.batch = Batch { timings, queue_ns: request.queue_ns(), service_ns: 0 };
+        // There is one: `queries` needs it.
+        io.page(self.ports.rows).map(|page| Reply::Batch(request, page))
+    }
+
+    /// Sends an operation when there are a token and a page.
+    fn send(
+        &mut self,
+        io: &mut Io<'_>,
+        mut request: FsRequest,
+        page: Option<Page>,
+        wait: bool,
+    ) -> Result<Reply, Waiting> {
+        if io.tokens(self.ports.fs) == 0 {
+            return Err(Waiting::Send { request, page, wait });
+        }
+        let Some(page) = page.or_else(|| io.page(self.ports.operations)) else {
+            return Err(Waiting::Send { request, page: None, wait });
+        };
+        request.tag = self.next_tag;
+        self.next_tag += 1;
+        io.token_take(self.ports.fs);
+        io.send(self.ports.operations, Message::new(page, request));
+        let FsRequest { tag, kind, file, .. } = request;
+        self.under_way.push_back(UnderWay { tag, kind, file, sent_ns: io.now_ns(), posted: !wait });
+        if wait {
+            return Err(Waiting::Answer { syncs: kind == FsKind::Sync.word(), reply: None });
+        }
+        self.posted += 1;
+        Ok(Reply::Done)
+    }
+
+    fn resume(&mut self, io: &mut Io<'_>, reply: Option<Reply>) -> Result<(), StageError> {
+        let began_ns = io.clock_ns();
+        let step = match reply {
+            Some(reply) => self.coroutine.resume(reply),
+            None => self.coroutine.resume_start(),
+        };
+        self.batch.service_ns += io.clock_ns().saturating_sub(began_ns);
+        match step {
+            Step::Call(call) => self.call(io, call),
+            Step::Done(result) => {
+                self.done = true;
+                result?;
+            }
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, io: &mut Io<'_>, call: Call) {
+        self.waiting = match call {
+            Call::Page => Waiting::Page,
+            Call::Send { request, page, wait } => {
+                if request.kind == FsKind::Write.word() {
+                    io.count_copy(request.length_bytes as usize);
+                }
+                Waiting::Send { request, page, wait }
+            }
+            Call::Release(page) => {
+                io.release(page);
+                Waiting::Go
+            }
+            Call::Pause => Waiting::Turn,
+            Call::Next(finished) => {
+                if let Some(finished) = finished {
+                    self.finished(io, finished);
+                }
+                Waiting::Batch
+            }
+        };
+    }
+
+    fn finished(&mut self, io: &mut Io<'_>, finished: Finished) {
+        let Finished { request, mut reply } = finished;
+        let Batch { mut timings, queue_ns, service_ns } = std::mem::take(&mut self.batch);
+        timings.add(Hop::Db, queue_ns, service_ns);
+        reply.header_mut().timings = timings;
+        io.release(request);
+        io.send(self.ports.rows, reply);
+    }
+}
+
+impl Stage for DbStage {
+    fn run(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
+        self.collect(io)?;
+        if matches!(self.waiting, Waiting::Turn) {
+            self.waiting = Waiting::Go;
+        }
+        self.advance(io)?;
+        if matches!(self.waiting, Waiting::Turn) {
+            io.worked();
+        }
+        Ok(())
+    }
+
+    /// At once, when a long statement let other stages run.
+    fn timer_ns(&self) -> Option<u64> {
+        matches!(self.waiting, Waiting::Turn).then_some(0)
+    }
+
+    fn held(&self) -> usize {
+        usize::from(!matches!(self.waiting, Waiting::Start | Waiting::Batch | Waiting::Nothing))
+    }
+
+    fn finish(&mut self, io: &mut Io<'_>) -> Result<bool, StageError> {
+        self.finishing = true;
+        if matches!(self.waiting, Waiting::Start) {
+            (self.waiting, self.done) = (Waiting::Nothing, true);
+        }
+        self.run(io)?;
+        Ok(self.done && self.under_way.is_empty())
+    }
+}
+
+impl Drop for DbStage {
+    /// Brings the coroutine to its end when the pipeline was stopped in the middle: every call is
+    /// answered with `Lost`, upon which it gives up. What was confirmed is on the disk.
+    fn drop(&mut self) {
+        let idle = matches!(self.waiting, Waiting::Start | Waiting::Nothing);
+        if self.done || idle || std::thread::panicking() {
+            return;
+        }
+        // At most two: the call that it waits in, and then the one for the next batch.
+        for _ in 0..2 {
+            if let Step::Done(_) = self.coroutine.resume(Reply::Lost) {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! The database between two batches: open, or to be opened again after a failure.
+//!
+//! Runs on any [`Disk`], without a ring: in the stage on a coroutine, in tests on a double.
+
+use std::sync::Arc;
+
+use brigade_messages::bookstore_db::{SqlKind, SqlStatus};
+use rusqlite::Connection;
+use rusqlite::config::DbConfig;
+
+use crate::DbError;
+use crate::batch::{Refusal, Runner};
+use crate::connection::{self, Guard, Options, Pause};
+use crate::disk::Disk;
+use crate::file::Files;
+use crate::vfs::Vfs;
+
+/// How a batch ended, and what of the page its reply takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The reply's status.
+    pub status: SqlStatus,
+    /// Bytes of rows or of a message.
+    pub length_bytes: usize,
+}
+
+/// The one connection to the one database.
+pub struct Session<D: Disk + 'static> {
+    // Before the VFS: it must be closed when the VFS goes.
+    connection: Option<Connection>,
+    vfs: Vfs<D>,
+    options: Options,
+    guard: Arc<Guard>,
+    pause: Pause,
+}
+
+impl<D: Disk + 'static> Session<D> {
+    /// A closed database on `disk`. `pause` is called now and then in the middle of long work.
+    pub fn new(disk: D, options: Options, pause: Pause) -> Result<Self, DbError> {
+        let vfs = Vfs::register(Files::new(disk, options.reserves))?;
+        Ok(Self { connection: None, vfs, options, guard: Arc::default(), pause })
+    }
+
+    /// Opens the database, unless it is open.
+    ///
+    /// # Errors
+    /// When the storage fails; then the next batch tries again.
+    pub fn open(&mut self) -> Result<(), Refusal> {
+        if self.connection.is_none() {
+            let opened = connection::open(self.vfs.name(), &self.options, &self.guard, &self.pause);
+            self.connection = Some(opened.map_err(|error| Refusal {
+                status: SqlStatus::Io,
+                message: format!("the database cannot be opened: {error}"),
+            })?);
+        }
+        Ok(())
+    }
+
+    /// Runs an encoded batch; its rows, or a message, are written into `page`.
+    pub fn execute(&mut self, kind: u32, batch: &[u8], page: &mut [u8]) -> Outcome {
+        match self.run(kind, batch, page) {
+            Ok(length_bytes) => Outcome { status: SqlStatus::Ok, length_bytes },
+            Err(refusal) => {
+                let length_bytes = write_message(&refusal.message, page);
+                Outcome { status: refusal.status, length_bytes }
+            }
+        }
+    }
+
+    fn run(&mut self, kind: u32, batch: &[u8], page: &mut [u8]) -> Result<usize, Refusal> {
+        let kind = SqlKind::from_word(kind);
+        let kind = kind.ok_or_else(|| Refusal::invalid("the batch is neither Read, Write nor Script"))?;
+        self.open()?;
+        let Some(connection) = &self.connection else {
+            return Err(Refusal::invalid("the database is closed"));
+        };
+        let runner =
+            Runner { connection, guard: &self.guard, steps_max: self.options.batch_steps_max };
+        let done = runner.run(kind, batch, page);
+        let failed = matches!(&done, Err(refusal) if is_fault(refusal.status));
+        if failed || !connection.is_autocommit() || self.vfs.files().borrow().is_broken() {
+            self.abandon();
+        }
+        done
+    }
+
+    /// Closes a connection whose files are in an unknown state, without touching them. The next
+    /// batch opens the database again and so sees what is really on the disk.
+    fn abandon(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            // Without it, closing would try to copy the log; the files are broken, so that
+            // could do no harm, only take time.
+            let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+            drop(connection);
+        }
+    }
+
+    /// Sends what the disk still has in a buffer.
+    pub fn settle(&mut self) {
+        self.vfs.files().borrow_mut().disk_mut().settle();
+    }
+
+    /// Closes the database: copies the log into it, and keeps the log's file.
+    ///
+    /// # Errors
+    /// When SQLite cannot close it; it is recovered when it is opened again.
+    pub fn close(mut self) -> Result<(), DbError> {
+        let Some(connection) = self.connection.take() else { return Ok(()) };
+        self.guard.own();
+        connection.flush_prepared_statement_cache();
+        connection.close().map_err(|(connection, error)| {
+            drop(connection);
+            DbError::Close(error)
+        })
+    }
+
+    /// The disk, for tests to look into.
+    pub fn with_disk<T>(&self, look: impl FnOnce(&mut D) -> T) -> T {
+        look(self.vfs.files().borrow_mut().disk_mut())
+    }
+}
+
+fn is_fault(status: SqlStatus) -> bool {
+    matches!(status, SqlStatus::Io | SqlStatus::Full)
+}
+
+/// Writes as much of `message` as fits, in whole characters; gives its bytes.
+fn write_message(message: &str, page: &mut [u8]) -> usize {
+    let length = message.floor_char_boundary(page.len());
+    page[..length].copy_from_slice(&message.as_bytes()[..length]);
+    length
+}

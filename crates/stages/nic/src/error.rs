@@ -1,0 +1,58 @@
+//! What can go wrong at the edge to the world.
+
+use std::net::SocketAddr;
+
+use rustix::io::Errno;
+
+/// What can go wrong at the edge to the world.
+#[derive(Debug, thiserror::Error)]
+pub enum NicError {
+    /// Another program listens there.
+    #[error("{0} is in use by another program; choose another with --listen")]
+    InUse(SocketAddr),
+    /// The host does not let us listen there.
+    #[error("cannot listen on {address}: {source}; choose another with --listen")]
+    Listen {
+        /// Where to listen.
+        address: SocketAddr,
+        /// What the host said.
+        source: std::io::Error,
+    },
+    /// Not an address to listen on.
+    #[error("nic: option `listen` is {0:?}; write an address and a port, like 127.0.0.1:8080")]
+    ListenText(String),
+    /// Not an address of Brigade's own network.
+    #[error("nic: option `{option}` is {text:?}; write an IPv4 address, like 10.7.0.1")]
+    Address {
+        /// The option.
+        option: &'static str,
+        /// What it is.
+        text: String,
+    },
+    /// A number is out of range.
+    #[error("nic: option `{option}` is {value}; write a number from {min} to {max}")]
+    Range {
+        /// The option.
+        option: &'static str,
+        /// What it is.
+        value: i64,
+        /// The least it may be.
+        min: i64,
+        /// The most it may be.
+        max: i64,
+    },
+    /// The host program did not hand in the wire's end.
+    #[error("nic: kind `wire` needs the resource `wire`: hand in a WireEnd made by wire::pair")]
+    NoWire,
+    /// The host refused a call without which no packet moves.
+    #[error("nic: the host refused {call}: {source}")]
+    Host {
+        /// The call.
+        call: &'static str,
+        /// What the host said.
+        source: Errno,
+    },
+    /// A client has no port or no slot for one more connection.
+    #[error("the client has {0} connections already; close some first")]
+    ClientFull(usize),
+}

@@ -1,0 +1,150 @@
+//! Moves messages between the rings and [`Tcp`].
+
+use brigade_link::PacketOut;
+use brigade_messages::nic_tcp::Packet;
+use brigade_messages::tcp_http::{TcpCommand, TcpEvent};
+use brigade_messages::{Hop, Timings};
+use brigade_stage::{Builder, Input, Io, Kind, Message, Output, Stage, StageError};
+
+use crate::options;
+use crate::state::Tcp;
+
+/// The kind `tcp`.
+pub fn kind() -> Kind {
+    let kind = Kind::new("tcp", |b| Ok(Box::new(TcpStage::new(b)?)))
+        .input::<Packet>("from_nic")
+        .output::<Packet>("to_nic")
+        .input::<TcpCommand>("commands")
+        .output::<TcpEvent>("events")
+        .needs("from_nic", "to_nic", 1);
+    options::declare(kind)
+}
+
+struct TcpStage {
+    from_nic: Input<Packet>,
+    to_nic: Output<Packet>,
+    commands: Input<TcpCommand>,
+    events: Output<TcpEvent>,
+    tcp: Tcp,
+}
+
+impl TcpStage {
+    fn new(b: &Builder<'_>) -> Result<TcpStage, StageError> {
+        Ok(TcpStage {
+            from_nic: b.input("from_nic")?,
+            to_nic: b.output("to_nic")?,
+            commands: b.input("commands")?,
+            events: b.output("events")?,
+            tcp: Tcp::new(options::read(b)?),
+        })
+    }
+
+    /// Takes commands: never waits for an output.
+    fn take_commands(&mut self, io: &mut Io<'_>) {
+        while let Some(message) = io.take(self.commands) {
+            let now_ns = io.now_ns();
+            let command = *message.header();
+            let mut out = Pages { io: &mut *io, port: self.to_nic };
+            self.tcp.command(&command, message.payload(), now_ns, &mut out);
+            if command.length_bytes > 0 {
+                io.count_copy(command.length_bytes as usize);
+            }
+            io.release(message);
+        }
+    }
+
+    fn take_packets(&mut self, io: &mut Io<'_>) {
+        while let Some(message) = io.take(self.from_nic) {
+            let now_ns = io.now_ns();
+            let header = *message.header();
+            let mut out = Pages { io: &mut *io, port: self.to_nic };
+            // A length beyond the page is the sender's fault: nothing of it can be trusted.
+            let packet = message.payload().get(..header.length_bytes as usize).unwrap_or(&[]);
+            let arrived = self.tcp.packet(packet, now_ns, &mut out);
+            if let Some(arrived) = arrived {
+                io.count_copy(arrived.payload_bytes);
+                let service_ns = io.clock_ns().saturating_sub(now_ns);
+                self.tcp.add_timings(arrived, &times(&header, message.queue_ns(), service_ns));
+            }
+            io.release(message);
+        }
+    }
+
+    /// Tells http what is to be told, as far as there is room.
+    fn send_events(&mut self, io: &mut Io<'_>) {
+        while self.tcp.has_ready() {
+            let Some(mut page) = io.page(self.events) else { return };
+            let now_ns = io.now_ns();
+            let mut out = Pages { io: &mut *io, port: self.to_nic };
+            let Some(event) = self.tcp.event(page.payload_mut(), now_ns, &mut out) else {
+                return io.release(page);
+            };
+            if event.length_bytes > 0 {
+                io.count_copy(event.length_bytes as usize);
+            }
+            io.send(self.events, Message::new(page, event));
+        }
+    }
+
+    fn handle_timers(&mut self, io: &mut Io<'_>) {
+        let now_ns = io.now_ns();
+        if self.tcp.timer_ns().is_some_and(|at_ns| at_ns <= now_ns) {
+            let mut out = Pages { io: &mut *io, port: self.to_nic };
+            self.tcp.timers(now_ns, &mut out);
+            io.worked();
+        }
+    }
+}
+
+impl Stage for TcpStage {
+    fn run(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
+        if io.draining() {
+            self.tcp.drain();
+        }
+        self.handle_timers(io);
+        if self.tcp.has_blocked() {
+            let now_ns = io.now_ns();
+            self.tcp.unblock(now_ns, &mut Pages { io: &mut *io, port: self.to_nic });
+        }
+        self.take_commands(io);
+        self.take_packets(io);
+        self.send_events(io);
+        Ok(())
+    }
+
+    fn timer_ns(&self) -> Option<u64> {
+        self.tcp.timer_ns()
+    }
+}
+
+/// Packets go into pages of the edge to the nic.
+struct Pages<'a, 'b> {
+    io: &'a mut Io<'b>,
+    port: Output<Packet>,
+}
+
+impl PacketOut for Pages<'_, '_> {
+    fn has_room(&mut self) -> bool {
+        self.io.room(self.port) > 0
+    }
+
+    fn emit<R>(&mut self, length_bytes: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
+        let Some(mut page) = self.io.page(self.port) else {
+            // There was room a moment ago and nobody else sends on this port.
+            unreachable!("the room on to_nic vanished")
+        };
+        let filled = fill(&mut page.payload_mut()[..length_bytes]);
+        self.io.count_copy(length_bytes);
+        let length_bytes = u32::try_from(length_bytes).unwrap_or(0);
+        self.io.send(self.port, Message::new(page, Packet { length_bytes, ..Packet::default() }));
+        filled
+    }
+}
+
+/// What a packet's data spent at nic and tcp so far.
+fn times(header: &Packet, queue_ns: u64, service_ns: u64) -> Timings {
+    let mut times = Timings::default();
+    times.add(Hop::Nic, u64::from(header.nic_queue_ns), u64::from(header.nic_service_ns));
+    times.add(Hop::Tcp, queue_ns, service_ns);
+    times
+}
