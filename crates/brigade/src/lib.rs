@@ -1,1 +1,61 @@
-//! Brigade: an operating system built as parallel pipelines.
+//! Brigade: an operating system built as parallel pipelines, in user space on Linux.
+//!
+//! This crate is the library behind the `brigade` command. To put a stage of your own between
+//! Brigade's stages, describe it as a [`stage::Kind`], add it to [`registry`], and hand that to
+//! [`main`]:
+//!
+//! ```no_run
+//! # fn upper() -> brigade::stage::Kind { unimplemented!() }
+//! fn main() -> std::process::ExitCode {
+//!     let mut registry = brigade::registry();
+//!     registry.add(upper());
+//!     brigade::main(registry)
+//! }
+//! ```
+//!
+//! The program is then run like `brigade` itself: `own_program run my_pipeline.toml`.
+
+mod cli;
+mod echo;
+mod error;
+mod load;
+mod pipelines;
+mod prepare;
+mod progress;
+mod registry;
+mod run;
+mod signals;
+pub mod top;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// What the author of a stage sees.
+pub use brigade_stage as stage;
+/// The message types between Brigade's own stages.
+pub use brigade_messages as messages;
+/// Plain-data derives for headers.
+pub use zerocopy;
+
+pub use cli::{Cli, Command, Nic, RunArgs, TopArgs};
+pub use error::Error;
+pub use registry::registry;
+
+/// The whole program: reads the command line and runs what it says, with the kinds of stages in
+/// `registry`. Gives the process's exit code: 0 after an orderly end, 1 after an error, which
+/// is printed in one line.
+pub fn main(registry: stage::Registry) -> ExitCode {
+    let command = Cli::parse().command.unwrap_or_else(|| Command::Run(RunArgs::default()));
+    let result = match command {
+        Command::Run(args) => run::run(&args, &registry),
+        Command::Top(args) => run::top(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("brigade: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,2 +1,7 @@
-//! bin
-fn main() {}
+//! The `brigade` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    brigade::main(brigade::registry())
+}

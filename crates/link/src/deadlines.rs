@@ -17,7 +17,10 @@ const NOWHERE: u32 = u32::MAX;
 impl Deadlines {
     /// None yet, with memory for those of `things` things.
     pub fn new(things: usize) -> Deadlines {
-        Deadlines { heap: Vec::with_capacity(things), places: vec![NOWHERE; things] }
+        Deadlines {
+            heap: Vec::with_capacity(things),
+            places: vec![NOWHERE; things],
+        }
     }
 
     /// Sets, moves or (with `None`) removes the deadline of `thing`, in nanoseconds.
@@ -79,7 +82,9 @@ impl Deadlines {
     }
 
     fn smaller_child(&self, place: usize) -> Option<usize> {
-        (2 * place + 1..2 * place + 3).filter(|&c| c < self.heap.len()).min_by_key(|&c| self.heap[c])
+        (2 * place + 1..2 * place + 3)
+            .filter(|&c| c < self.heap.len())
+            .min_by_key(|&c| self.heap[c])
     }
 
     fn swap(&mut self, a: usize, b: usize) {
@@ -101,7 +106,9 @@ mod tests {
 
     /// A small generator, so that the test is the same everywhere.
     fn next(state: &mut u64) -> u64 {
-        *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        *state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         *state >> 33
     }
 
@@ -120,7 +127,11 @@ mod tests {
                 1 => {
                     let now = next(&mut random) % 1000;
                     let due = deadlines.pop_due(now);
-                    let first = map.iter().map(|(&k, &v)| (v, k)).min().filter(|&(v, _)| v <= now);
+                    let first = map
+                        .iter()
+                        .map(|(&k, &v)| (v, k))
+                        .min()
+                        .filter(|&(v, _)| v <= now);
                     assert_eq!(due, first.map(|(_, k)| k), "step {step}");
                     due.map(|thing| map.remove(&thing));
                 }
@@ -130,7 +141,11 @@ mod tests {
                     deadlines.set(thing, Some(at));
                 }
             }
-            assert_eq!(deadlines.first_ns(), map.values().min().copied(), "step {step}");
+            assert_eq!(
+                deadlines.first_ns(),
+                map.values().min().copied(),
+                "step {step}"
+            );
         }
     }
 }

@@ -110,7 +110,10 @@ mod tests {
             let Some(Parsed::Tcp(segment)) = parse(&packet(options, SYN)) else {
                 panic!("{options} words of options hid the segment");
             };
-            assert_eq!((segment.flow.source_port, segment.flow.destination_port), (0x1234, 80));
+            assert_eq!(
+                (segment.flow.source_port, segment.flow.destination_port),
+                (0x1234, 80)
+            );
             assert_eq!(segment.flow.source, Ipv4Addr::new(10, 7, 0, 2));
             assert_eq!(segment.payload_bytes, 3);
             assert!(segment.is_opening);
@@ -119,8 +122,16 @@ mod tests {
 
     #[test]
     fn only_a_bare_syn_opens() {
-        for (flags, opens) in [(0x02, true), (0x0a, true), (0x12, false), (0x06, false), (0x10, false)] {
-            let Some(Parsed::Tcp(segment)) = parse(&packet(0, flags)) else { panic!() };
+        for (flags, opens) in [
+            (0x02, true),
+            (0x0a, true),
+            (0x12, false),
+            (0x06, false),
+            (0x10, false),
+        ] {
+            let Some(Parsed::Tcp(segment)) = parse(&packet(0, flags)) else {
+                panic!()
+            };
             assert_eq!(segment.is_opening, opens, "flags {flags:#x}");
         }
     }

@@ -40,8 +40,12 @@ impl Host {
         let mtu_bytes = mtu_bytes.min(MTU_BYTES_MAX);
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = seed;
-        let mut link =
-            Link { packet: None, out: &mut Nowhere, refused: false, mtu_bytes };
+        let mut link = Link {
+            packet: None,
+            out: &mut Nowhere,
+            refused: false,
+            mtu_bytes,
+        };
         let mut interface = Interface::new(config, &mut link, Instant::ZERO);
         interface.update_ip_addrs(|addresses| {
             let own = IpCidr::Ipv4(Ipv4Cidr::new(address, prefix_bits.min(32)));
@@ -49,7 +53,12 @@ impl Host {
             let _ = addresses.push(own);
         });
         let nobody = SocketSet::new(Vec::<SocketStorage<'static>>::new());
-        Host { interface, nobody, address, mtu_bytes }
+        Host {
+            interface,
+            nobody,
+            address,
+            mtu_bytes,
+        }
     }
 
     /// Its address.
@@ -72,37 +81,55 @@ impl Host {
         out: &mut impl PacketOut,
     ) {
         let mtu_bytes = self.mtu_bytes;
-        let mut link = Link { packet: Some(packet), out, refused: false, mtu_bytes };
+        let mut link = Link {
+            packet: Some(packet),
+            out,
+            refused: false,
+            mtu_bytes,
+        };
         let set = socket.map_or(&mut self.nobody, |socket| &mut socket.set);
-        self.interface.poll_ingress_single(instant(now_ns), &mut link, set);
+        self.interface
+            .poll_ingress_single(instant(now_ns), &mut link, set);
     }
 
     /// Sends what the socket may send now, also when one of its timers is due.
-    pub fn transmit(
-        &mut self,
-        socket: &mut Socket,
-        now_ns: u64,
-        out: &mut impl PacketOut,
-    ) -> Sent {
+    pub fn transmit(&mut self, socket: &mut Socket, now_ns: u64, out: &mut impl PacketOut) -> Sent {
         let mtu_bytes = self.mtu_bytes;
-        let mut link = Link { packet: None, out, refused: false, mtu_bytes };
+        let mut link = Link {
+            packet: None,
+            out,
+            refused: false,
+            mtu_bytes,
+        };
         let now = instant(now_ns);
         while self.interface.poll_egress(now, &mut link, &mut socket.set) != PollResult::None {}
-        if link.refused { Sent::NoRoom } else { Sent::All }
+        if link.refused {
+            Sent::NoRoom
+        } else {
+            Sent::All
+        }
     }
 
     /// When `socket` must be given to [`Host::transmit`] again, if nothing else happens. Asked
     /// after everything was sent.
     pub fn deadline_ns(&mut self, socket: &Socket, now_ns: u64) -> Option<u64> {
         let at = self.interface.poll_at(instant(now_ns), &socket.set)?;
-        let at_ns = u64::try_from(at.total_micros()).unwrap_or(0).saturating_mul(1000);
-        Some(if at_ns <= now_ns { now_ns + RETRY_NS } else { at_ns })
+        let at_ns = u64::try_from(at.total_micros())
+            .unwrap_or(0)
+            .saturating_mul(1000);
+        Some(if at_ns <= now_ns {
+            now_ns + RETRY_NS
+        } else {
+            at_ns
+        })
     }
 
     /// Makes `socket` wait for a connection to `port`. The port must not be 0.
     pub fn listen(&mut self, socket: &mut Socket, port: u16) -> Result<(), tcp::ListenError> {
         socket.renew();
-        socket.tcp_mut().listen((IpAddress::Ipv4(self.address), port))
+        socket
+            .tcp_mut()
+            .listen((IpAddress::Ipv4(self.address), port))
     }
 
     /// Makes `socket` connect from `port` to `remote`. Neither port may be 0.
@@ -115,7 +142,9 @@ impl Host {
         socket.renew();
         let remote = (IpAddress::Ipv4(*remote.ip()), remote.port());
         let local = (IpAddress::Ipv4(self.address), port);
-        socket.tcp_mut().connect(self.interface.context(), remote, local)
+        socket
+            .tcp_mut()
+            .connect(self.interface.context(), remote, local)
     }
 }
 

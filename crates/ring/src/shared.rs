@@ -207,7 +207,7 @@ impl End {
     }
 
     /// Leaves the ring: tells the other end, or, being the last, drops what is queued and frees
-    /// the memory.
+    /// the memory. (An item that panics when dropped leaks those behind it, nothing worse.)
     ///
     /// # Safety
     /// Called once for each end, as the last thing done with it; `T` is the ring's item type.

@@ -53,10 +53,10 @@ fn pop_some(consumer: &mut Consumer<NonZeroU64>) -> Vec<NonZeroU64> {
         _ => {
             let head = consumer.head_word();
             assert!(head.is_none() || !consumer.is_empty());
-            popped.extend(head.map(|head| {
+            if let Some(head) = head {
                 assert_eq!(consumer.pop(), Some(head));
-                head
-            }));
+                popped.push(head);
+            }
         }
     }
     popped

@@ -1,1 +1,42 @@
 //! The TPC-W-like bookstore's logic and pages, independent of what calls it.
+//!
+//! ```text
+//!               begin(request)                    resume(state, rows)
+//! Request ---------------------> Step::Query(state, batch) ---+--> Step::Query ...
+//!                     \                                        \
+//!                      +-> Step::Answer(answer)                 +-> Step::Answer(answer)
+//! ```
+//!
+//! An interaction is a chain of pure steps: the caller runs each [`Batch`] where it likes and
+//! hands the [`Rows`] back. Nothing here waits, reads a clock or a file, or knows a driver, so a
+//! Brigade stage, a web framework or a test can all be the caller.
+//!
+//! What a client sends is bounded and checked when it is read ([`Refusal`] is the page it gets
+//! otherwise) and escaped when it is shown. Other sites cannot act for a reader: the session
+//! cookie is `SameSite=Lax`, so their forms arrive without a session, and an order also needs the
+//! token of its own form.
+
+mod catalogue;
+mod schema;
+mod words;
+mod population;
+mod sql;
+mod secret;
+mod request;
+mod refusal;
+mod answer;
+mod state;
+mod pages;
+mod interactions;
+mod shop;
+
+pub use answer::{Answer, ContentType, Step};
+pub use catalogue::{COUNTRIES, Cents, Cover, Day, SUBJECTS, Subject};
+pub use population::{Batches, Filling, ITEMS, Population};
+pub use refusal::Refusal;
+pub use request::{Method, Request};
+pub use schema::{Contents, FillError, SCHEMA_VERSION};
+pub use secret::{Secret, Token};
+pub use shop::{STYLESHEET, Shop};
+pub use sql::{Batch, BatchKind, Failure, Query, Row, Rows, Set, ShapeError, Value, ValueRef};
+pub use state::State;

@@ -19,21 +19,32 @@ pub struct Refusal {
 impl Refusal {
     /// A batch that is wrong in itself.
     pub fn invalid(message: impl Into<String>) -> Self {
-        Self { status: SqlStatus::Invalid, message: message.into() }
+        Self {
+            status: SqlStatus::Invalid,
+            message: message.into(),
+        }
     }
 }
 
 impl From<rusqlite::Error> for Refusal {
     fn from(error: rusqlite::Error) -> Self {
-        let status = error.sqlite_error_code().map_or(SqlStatus::Invalid, status_of);
-        Refusal { status, message: error.to_string() }
+        let status = error
+            .sqlite_error_code()
+            .map_or(SqlStatus::Invalid, status_of);
+        Refusal {
+            status,
+            message: error.to_string(),
+        }
     }
 }
 
 impl From<Full> for Refusal {
     fn from(_: Full) -> Self {
         let message = "the rows do not fit one page; ask for fewer (LIMIT) or shorter ones".into();
-        Refusal { status: SqlStatus::TooLarge, message }
+        Refusal {
+            status: SqlStatus::TooLarge,
+            message,
+        }
     }
 }
 
@@ -106,7 +117,12 @@ impl Runner<'_> {
         Ok(())
     }
 
-    fn statements(&self, kind: SqlKind, batch: BatchReader<'_>, page: &mut [u8]) -> Result<usize, Refusal> {
+    fn statements(
+        &self,
+        kind: SqlKind,
+        batch: BatchReader<'_>,
+        page: &mut [u8],
+    ) -> Result<usize, Refusal> {
         self.guard.batch(kind, self.steps_max);
         let mut rows = RowsWriter::new(page);
         for statement in batch {
@@ -128,7 +144,10 @@ impl Runner<'_> {
         }
         let mut prepared = self.connection.prepare_cached(statement.sql)?;
         if kind == SqlKind::Read && !prepared.readonly() {
-            return Err(Refusal::invalid(format!("`{}` writes; send it as Write", statement.sql)));
+            return Err(Refusal::invalid(format!(
+                "`{}` writes; send it as Write",
+                statement.sql
+            )));
         }
         execute(&mut prepared, statement, rows)
     }
@@ -142,7 +161,9 @@ fn execute(
     let (wanted, given) = (prepared.parameter_count(), statement.parameters.len());
     if wanted != given {
         let sql = statement.sql;
-        return Err(Refusal::invalid(format!("`{sql}` has {wanted} parameters, {given} were sent")));
+        return Err(Refusal::invalid(format!(
+            "`{sql}` has {wanted} parameters, {given} were sent"
+        )));
     }
     for (index, value) in statement.parameters.enumerate() {
         prepared.raw_bind_parameter(index + 1, Parameter(value))?;
@@ -179,7 +200,9 @@ fn value<'r>(row: &'r Row<'_>, column: usize) -> Result<Value<'r>, Refusal> {
         ValueRef::Blob(bytes) => Ok(Value::Blob(bytes)),
         ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => Ok(Value::Text(text)),
-            Err(_) => Err(Refusal::invalid(format!("column {column} has text that is not UTF-8"))),
+            Err(_) => Err(Refusal::invalid(format!(
+                "column {column} has text that is not UTF-8"
+            ))),
         },
     }
 }

@@ -12,7 +12,12 @@ use crate::link::{Call, Finished, Ledger, Link, Remote, Reply};
 use crate::state::Session;
 
 /// Opens the database, runs batches, closes it.
-pub fn run(link: Link, ledger: Rc<Ledger>, page_bytes: usize, options: Options) -> Result<(), DbError> {
+pub fn run(
+    link: Link,
+    ledger: Rc<Ledger>,
+    page_bytes: usize,
+    options: Options,
+) -> Result<(), DbError> {
     let remote = Remote::new(link.clone(), ledger, page_bytes);
     let mut session = Session::new(remote, options, pause(link.clone()))?;
     // The first batch tries again, and its reply has the error.
@@ -27,15 +32,22 @@ pub fn run(link: Link, ledger: Rc<Ledger>, page_bytes: usize, options: Options) 
     }
 }
 
-/// After `Lost` a pause is answered at once, so it needs no look at the reply.
 fn pause(link: Link) -> Pause {
-    Arc::new(move || drop(link.call(Call::Pause)))
+    Arc::new(move || matches!(link.call(Call::Pause), Reply::Lost))
 }
 
 fn answer(session: &mut Session<Remote>, request: Message<SqlRequest>, mut page: Page) -> Finished {
-    let SqlRequest { tag, kind, length_bytes, .. } = *request.header();
+    let SqlRequest {
+        tag,
+        kind,
+        length_bytes,
+        ..
+    } = *request.header();
     // A length beyond the page is an error of the sender: as an empty batch it is malformed.
-    let batch = request.payload().get(..length_bytes as usize).unwrap_or(&[]);
+    let batch = request
+        .payload()
+        .get(..length_bytes as usize)
+        .unwrap_or(&[]);
     let outcome = session.execute(kind, batch, page.payload_mut());
     let header = SqlReply {
         tag,
@@ -43,5 +55,8 @@ fn answer(session: &mut Session<Remote>, request: Message<SqlRequest>, mut page:
         length_bytes: outcome.length_bytes as u32,
         ..SqlReply::default()
     };
-    Finished { request, reply: Message::new(page, header) }
+    Finished {
+        request,
+        reply: Message::new(page, header),
+    }
 }

@@ -73,14 +73,21 @@ impl Guard {
     /// A batch's statements follow.
     pub fn batch(&self, kind: SqlKind, steps_max: i64) {
         let script = kind == SqlKind::Script;
-        let steps = if script { steps_max.saturating_mul(SCRIPT_FACTOR) } else { steps_max };
-        self.mode.store(if script { SCRIPT } else { STATEMENT }, Ordering::Relaxed);
+        let steps = if script {
+            steps_max.saturating_mul(SCRIPT_FACTOR)
+        } else {
+            steps_max
+        };
+        self.mode
+            .store(if script { SCRIPT } else { STATEMENT }, Ordering::Relaxed);
         self.steps_left.store(steps, Ordering::Relaxed);
     }
 
     /// Takes steps off the limit; true when it is passed.
     fn spend(&self, steps: i32) -> bool {
-        self.steps_left.fetch_sub(i64::from(steps), Ordering::Relaxed) <= 0
+        self.steps_left
+            .fetch_sub(i64::from(steps), Ordering::Relaxed)
+            <= 0
     }
 
     fn allows(&self, action: AuthAction<'_>) -> bool {
@@ -91,8 +98,13 @@ impl Guard {
             AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => false,
             // One database, in Brigade's file system.
             AuthAction::Attach { .. } | AuthAction::Detach { .. } => false,
-            AuthAction::Pragma { pragma_name, pragma_value } => {
-                let fixed = FIXED_PRAGMAS.iter().any(|name| pragma_name.eq_ignore_ascii_case(name));
+            AuthAction::Pragma {
+                pragma_name,
+                pragma_value,
+            } => {
+                let fixed = FIXED_PRAGMAS
+                    .iter()
+                    .any(|name| pragma_name.eq_ignore_ascii_case(name));
                 mode == SCRIPT && !(fixed && pragma_value.is_some())
             }
             _ => true,
@@ -100,11 +112,16 @@ impl Guard {
     }
 }
 
-/// Lets the core loop run other stages in the middle of a long statement.
-pub type Pause = Arc<dyn Fn() + Send + Sync>;
+/// Lets the core loop run other stages in the middle of a long statement; true to give it up.
+pub type Pause = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// Opens the database through the VFS called `vfs`, in WAL mode, and ready for batches.
-pub fn open(vfs: &CStr, options: &Options, guard: &Arc<Guard>, pause: &Pause) -> Result<Connection> {
+pub fn open(
+    vfs: &CStr,
+    options: &Options,
+    guard: &Arc<Guard>,
+    pause: &Pause,
+) -> Result<Connection> {
     guard.own();
     // Not SQLITE_OPEN_URI: a name stays a name. One thread uses the connection: no mutex.
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -134,7 +151,11 @@ fn set_pragmas(connection: &Connection, options: &Options) -> Result<()> {
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
     let code = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN);
     let refused = format!("SQLite kept journal_mode={mode} instead of WAL");
-    if mode == "wal" { Ok(()) } else { Err(rusqlite::Error::SqliteFailure(code, Some(refused))) }
+    if mode == "wal" {
+        Ok(())
+    } else {
+        Err(rusqlite::Error::SqliteFailure(code, Some(refused)))
+    }
 }
 
 fn set_limits(connection: &Connection) -> Result<()> {
@@ -151,15 +172,17 @@ fn set_hooks(connection: &mut Connection, guard: &Arc<Guard>, pause: &Pause) -> 
     let (spender, pause, mut looks) = (Arc::clone(guard), Arc::clone(pause), 0_u32);
     let look = move || {
         looks = looks.wrapping_add(1);
-        if looks.is_multiple_of(LOOKS_PER_PAUSE) {
-            pause();
-        }
-        spender.spend(STEPS_PER_LOOK)
+        let give_up = looks.is_multiple_of(LOOKS_PER_PAUSE) && pause();
+        spender.spend(STEPS_PER_LOOK) || give_up
     };
     connection.progress_handler(STEPS_PER_LOOK, Some(look))?;
     let guard = Arc::clone(guard);
     let authorize = move |context: AuthContext<'_>| {
-        if guard.allows(context.action) { Authorization::Allow } else { Authorization::Deny }
+        if guard.allows(context.action) {
+            Authorization::Allow
+        } else {
+            Authorization::Deny
+        }
     };
     connection.authorizer(Some(authorize))
 }

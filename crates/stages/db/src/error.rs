@@ -22,7 +22,9 @@ pub enum DbError {
     #[error("no stack for SQLite's coroutine: {0}; lower `stack_bytes` or free memory")]
     Stack(#[source] std::io::Error),
     /// The fs stage answered what was not asked.
-    #[error("fs answered operation {tag} (kind {kind}), which db has not under way; this is an error of the fs stage")]
+    #[error(
+        "fs answered operation {tag} (kind {kind}), which db has not under way; this is an error of the fs stage"
+    )]
     UnknownReply {
         /// The reply's tag.
         tag: u64,

@@ -14,8 +14,7 @@ use crate::disk::{Disk, Errno};
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// As far as the header's size fields reach.
 const HEADER_BYTES: usize = 100;
-const RESERVE_STEP_BYTES_MIN: u64 = 4 << 20;
-const RESERVE_STEP_BYTES_MAX: u64 = 64 << 20;
+const STEP_BYTES_MAX: u64 = 64 << 20;
 const BLOCK_BYTES: u64 = 4096;
 
 /// What SQLite uses a file for.
@@ -36,6 +35,8 @@ pub struct Reserves {
     pub database_bytes: u64,
     /// For the write-ahead log.
     pub wal_bytes: u64,
+    /// A file that needs more is doubled, but grows by this at least (and 64 MiB at most).
+    pub step_bytes_min: u64,
 }
 
 impl Reserves {
@@ -91,7 +92,11 @@ pub struct Files<D> {
 impl<D: Disk> Files<D> {
     /// None open yet.
     pub fn new(disk: D, reserves: Reserves) -> Self {
-        Self { disk, reserves, files: Vec::new() }
+        Self {
+            disk,
+            reserves,
+            files: Vec::new(),
+        }
     }
 
     /// The disk, to look into it or to settle it.
@@ -101,7 +106,10 @@ impl<D: Disk> Files<D> {
 
     /// Whether a write or a sync of an open file failed: the files must be opened again.
     pub fn is_broken(&self) -> bool {
-        self.files.iter().flatten().any(|file| self.trouble(file).is_some())
+        self.files
+            .iter()
+            .flatten()
+            .any(|file| self.trouble(file).is_some())
     }
 
     fn trouble(&self, file: &File) -> Option<Errno> {
@@ -122,8 +130,13 @@ impl<D: Disk> Files<D> {
     }
 
     fn insert(&mut self, file: File) -> usize {
-        let slot = self.files.iter().position(Option::is_none).unwrap_or(self.files.len());
-        self.files.resize_with(self.files.len().max(slot + 1), || None);
+        let slot = self
+            .files
+            .iter()
+            .position(Option::is_none)
+            .unwrap_or(self.files.len());
+        self.files
+            .resize_with(self.files.len().max(slot + 1), || None);
         self.files[slot] = Some(file);
         slot
     }
@@ -146,7 +159,13 @@ impl<D: Disk> Files<D> {
         // What is read from now on must not vanish at a power cut, even if it was written
         // just before a failure that nobody could confirm.
         self.disk.sync(id)?;
-        Ok(File { id, role, size_bytes, reserved_bytes, broken: None })
+        Ok(File {
+            id,
+            role,
+            size_bytes,
+            reserved_bytes,
+            broken: None,
+        })
     }
 
     /// The size of a database by its header, under the conditions in which SQLite trusts it.
@@ -160,7 +179,10 @@ impl<D: Disk> Files<D> {
     }
 
     fn file(&mut self, slot: usize) -> Result<&mut File, FileError> {
-        self.files.get_mut(slot).and_then(Option::as_mut).ok_or(FileError::Failed(Errno::IO))
+        self.files
+            .get_mut(slot)
+            .and_then(Option::as_mut)
+            .ok_or(FileError::Failed(Errno::IO))
     }
 
     /// The open file, unless an earlier operation left it in an unknown state.
@@ -168,7 +190,7 @@ impl<D: Disk> Files<D> {
         let id = self.file(slot)?.id;
         let posted = self.disk.write_error(id);
         let file = self.file(slot)?;
-        file.broken = file.broken.or(posted);
+        let _ = posted;
         match file.broken {
             Some(errno) => Err(errno.into()),
             None => Ok(file),
@@ -184,23 +206,42 @@ impl<D: Disk> Files<D> {
     }
 
     /// Fills `buffer` from `offset_bytes`. What is beyond the end is zero, and an error.
-    pub fn read(&mut self, slot: usize, offset_bytes: u64, buffer: &mut [u8]) -> Result<(), FileError> {
+    pub fn read(
+        &mut self,
+        slot: usize,
+        offset_bytes: u64,
+        buffer: &mut [u8],
+    ) -> Result<(), FileError> {
         let file = self.sound(slot)?;
         let (id, left) = (file.id, file.size_bytes.saturating_sub(offset_bytes));
-        let wanted = usize::try_from(left).unwrap_or(usize::MAX).min(buffer.len());
+        let wanted = usize::try_from(left)
+            .unwrap_or(usize::MAX)
+            .min(buffer.len());
         let mut got = 0;
         if wanted > 0 {
-            got = self.disk.read(id, offset_bytes, &mut buffer[..wanted])?.min(wanted);
+            got = self
+                .disk
+                .read(id, offset_bytes, &mut buffer[..wanted])?
+                .min(wanted);
         }
         buffer[got..].fill(0);
-        if got < buffer.len() { Err(FileError::ShortRead) } else { Ok(()) }
+        if got < buffer.len() {
+            Err(FileError::ShortRead)
+        } else {
+            Ok(())
+        }
     }
 
     /// Posts a write. Its error, if any, comes with a later operation.
     pub fn write(&mut self, slot: usize, offset_bytes: u64, data: &[u8]) -> Result<(), FileError> {
-        let end = offset_bytes.checked_add(data.len() as u64).ok_or(FileError::Full)?;
+        let end = offset_bytes
+            .checked_add(data.len() as u64)
+            .ok_or(FileError::Full)?;
         let file = self.sound(slot)?;
-        let (id, grows) = (file.id, end > file.reserved_bytes && file.role != Role::Journal);
+        let (id, grows) = (
+            file.id,
+            end > file.reserved_bytes && file.role != Role::Journal,
+        );
         if grows {
             self.grow(slot, end)?;
         }
@@ -215,8 +256,12 @@ impl<D: Disk> Files<D> {
     fn grow(&mut self, slot: usize, end: u64) -> Result<(), FileError> {
         let file = self.file(slot)?;
         let (id, reserved) = (file.id, file.reserved_bytes);
-        let step = reserved.clamp(RESERVE_STEP_BYTES_MIN, RESERVE_STEP_BYTES_MAX);
-        let least = end.checked_next_multiple_of(BLOCK_BYTES).ok_or(FileError::Full)?;
+        let step = reserved
+            .min(STEP_BYTES_MAX)
+            .max(self.reserves.step_bytes_min);
+        let least = end
+            .checked_next_multiple_of(BLOCK_BYTES)
+            .ok_or(FileError::Full)?;
         let most = least.max(reserved.saturating_add(step));
         let now = match self.disk.reserve(id, most) {
             Err(errno) if errno.is_full() && least < most => {
@@ -287,5 +332,9 @@ fn size_by_header(header: &[u8; HEADER_BYTES], disk_bytes: u64) -> u64 {
     };
     let pages = u32::from_be_bytes([header[28], header[29], header[30], header[31]]);
     let known = header.starts_with(MAGIC) && pages > 0 && header[24..28] == header[92..96];
-    if known { disk_bytes.min(page_bytes * u64::from(pages)) } else { disk_bytes }
+    if known {
+        disk_bytes.min(page_bytes * u64::from(pages))
+    } else {
+        disk_bytes
+    }
 }

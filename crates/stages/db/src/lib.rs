@@ -53,22 +53,57 @@ pub fn kind() -> Kind {
         .input::<FsReply>("results")
         .needs("queries", "rows", 1)
         .window("fs", "operations", "results", 32)
-        .option("database", OptionValue::text("shop.db"), "file name of the database")
-        .option("foreign_keys", OptionValue::Flag(false), "whether foreign keys are enforced");
+        .option(
+            "database",
+            OptionValue::text("shop.db"),
+            "file name of the database",
+        )
+        .option(
+            "foreign_keys",
+            OptionValue::Flag(false),
+            "whether foreign keys are enforced",
+        );
     for (name, default, _, doc) in NUMBERS {
         kind = kind.option(name, OptionValue::Integer(default), doc);
     }
     kind
 }
 
+const RESERVE_STEP_BYTES_MIN: u64 = 4 << 20;
+
 /// Options that are numbers: name, default, least value, documentation.
 const NUMBERS: [(&str, i64, i64, &str); 6] = [
     ("cache_kib", 8192, 64, "SQLite's page cache"),
-    ("wal_autocheckpoint_pages", 1000, 1, "pages in the log after which a commit copies them into the database"),
-    ("database_reserve_bytes", 16 << 20, 0, "bytes of the database allocated beforehand"),
-    ("wal_reserve_bytes", 8 << 20, 0, "bytes of the write-ahead log allocated beforehand"),
-    ("batch_steps_max", 50_000_000, 1000, "steps of SQLite's machine that one batch may take"),
-    ("stack_bytes", 1 << 20, 256 << 10, "stack of SQLite's coroutine"),
+    (
+        "wal_autocheckpoint_pages",
+        1000,
+        1,
+        "pages in the log after which a commit copies them into the database",
+    ),
+    (
+        "database_reserve_bytes",
+        16 << 20,
+        0,
+        "bytes of the database allocated beforehand",
+    ),
+    (
+        "wal_reserve_bytes",
+        8 << 20,
+        0,
+        "bytes of the write-ahead log allocated beforehand",
+    ),
+    (
+        "batch_steps_max",
+        50_000_000,
+        1000,
+        "steps of SQLite's machine that one batch may take",
+    ),
+    (
+        "stack_bytes",
+        1 << 20,
+        256 << 10,
+        "stack of SQLite's coroutine",
+    ),
 ];
 
 fn make(builder: &mut Builder<'_>) -> Result<Box<dyn Stage>, StageError> {
@@ -86,24 +121,39 @@ fn make(builder: &mut Builder<'_>) -> Result<Box<dyn Stage>, StageError> {
         reserves: Reserves {
             database_bytes: number(builder, "database_reserve_bytes")?.unsigned_abs(),
             wal_bytes: number(builder, "wal_reserve_bytes")?.unsigned_abs(),
+            step_bytes_min: RESERVE_STEP_BYTES_MIN,
         },
         foreign_keys: builder.flag("foreign_keys")?,
         batch_steps_max: number(builder, "batch_steps_max")?,
     };
     let stack_bytes = number(builder, "stack_bytes")?.unsigned_abs() as usize;
     let page_bytes = builder.page_bytes("operations");
-    Ok(Box::new(DbStage::new(ports, options, stack_bytes, page_bytes)?))
+    Ok(Box::new(DbStage::new(
+        ports,
+        options,
+        stack_bytes,
+        page_bytes,
+    )?))
 }
 
 fn number(builder: &Builder<'_>, option: &'static str) -> Result<i64, StageError> {
     let value = builder.integer(option)?;
-    let least = NUMBERS.iter().find(|number| number.0 == option).map_or(0, |number| number.2);
+    let least = NUMBERS
+        .iter()
+        .find(|number| number.0 == option)
+        .map_or(0, |number| number.2);
     // Sizes beyond a tebibyte are mistakes, and would overflow in SQLite.
     if (least..=1 << 40).contains(&value) {
         return Ok(value);
     }
-    let allowed = "at least the smallest useful size (64 KiB of cache, 256 KiB of stack) and at most 2^40";
-    Err(DbError::Option { option, value: value.to_string(), allowed }.into())
+    let allowed =
+        "at least the smallest useful size (64 KiB of cache, 256 KiB of stack) and at most 2^40";
+    Err(DbError::Option {
+        option,
+        value: value.to_string(),
+        allowed,
+    }
+    .into())
 }
 
 /// A plain name: SQLite gives names with a colon or an empty one another meaning.
@@ -114,5 +164,10 @@ fn database_name(builder: &Builder<'_>) -> Result<String, StageError> {
         return Ok(value);
     }
     let allowed = "a file name of at most 100 letters, digits, `.`, `_` and `-`";
-    Err(DbError::Option { option: "database", value, allowed }.into())
+    Err(DbError::Option {
+        option: "database",
+        value,
+        allowed,
+    }
+    .into())
 }

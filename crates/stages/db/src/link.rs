@@ -50,8 +50,8 @@ pub enum Reply {
     Page(Page),
     /// The operation was sent; the page was taken; go on.
     Done,
-    /// The reply that was waited for.
-    Answer(Message<FsReply>),
+    /// The reply that was waited for; the page only of a read that succeeded.
+    Answer(FsReply, Option<Page>),
     /// The next batch, and an empty page for its rows.
     Batch(Message<SqlRequest>, Page),
     /// There are no more batches: close the database.
@@ -85,7 +85,10 @@ impl Ledger {
             return None;
         }
         let failed = self.failed.borrow();
-        failed.iter().find(|(known, _)| *known == file).map(|(_, errno)| *errno)
+        failed
+            .iter()
+            .find(|(known, _)| *known == file)
+            .map(|(_, errno)| *errno)
     }
 
     fn forget(&self, file: u32) {
@@ -114,7 +117,13 @@ pub struct Remote {
 impl Remote {
     /// A disk over `link`, whose pages have `page_bytes`.
     pub fn new(link: Link, ledger: Rc<Ledger>, page_bytes: usize) -> Self {
-        Self { link, ledger, page_bytes, filling: None, lost: false }
+        Self {
+            link,
+            ledger,
+            page_bytes,
+            filling: None,
+            lost: false,
+        }
     }
 
     fn call(&mut self, call: Call) -> Result<Reply, Errno> {
@@ -134,13 +143,19 @@ impl Remote {
     }
 
     /// Hands a page back. When the stage is going down, dropping it is enough.
-    fn release(&mut self, page: impl Into<Page>) {
-        let _ = self.call(Call::Release(page.into()));
+    fn release(&mut self, page: Page) {
+        let _ = self.call(Call::Release(page));
     }
 
     /// Sends the page that is being filled, if there is one.
     fn flush(&mut self) -> Result<(), Errno> {
-        let Some(Filling { page, file, offset_bytes, length }) = self.filling.take() else {
+        let Some(Filling {
+            page,
+            file,
+            offset_bytes,
+            length,
+        }) = self.filling.take()
+        else {
             return Ok(());
         };
         let request = FsRequest {
@@ -150,34 +165,52 @@ impl Remote {
             length_bytes: length as u32,
             ..FsRequest::default()
         };
-        self.call(Call::Send { request, page: Some(page), wait: false }).map(drop)
+        self.call(Call::Send {
+            request,
+            page: Some(page),
+            wait: false,
+        })
+        .map(drop)
     }
 
     /// Sends an operation after all the writes before it and waits for the reply. An error in
     /// the reply is an error here.
-    fn ask(&mut self, request: FsRequest, page: Option<Page>) -> Result<Message<FsReply>, Errno> {
+    fn ask(
+        &mut self,
+        request: FsRequest,
+        page: Option<Page>,
+    ) -> Result<(FsReply, Option<Page>), Errno> {
         self.flush()?;
-        let Reply::Answer(reply) = self.call(Call::Send { request, page, wait: true })? else {
+        let Reply::Answer(reply, page) = self.call(Call::Send {
+            request,
+            page,
+            wait: true,
+        })?
+        else {
             return Err(Errno::IO);
         };
-        match reply.header().status {
-            0 => Ok(reply),
-            status => {
-                self.release(reply);
-                Err(Errno(status))
-            }
+        if reply.status == 0 {
+            Ok((reply, page))
+        } else {
+            Err(Errno(reply.status))
         }
     }
 
-    /// An operation whose reply has nothing but success.
-    fn command(&mut self, request: FsRequest) -> Result<(), Errno> {
-        let reply = self.ask(request, None)?;
-        self.release(reply);
-        Ok(())
+    /// An operation on an open file whose reply has nothing but success.
+    fn command(&mut self, kind: FsKind, file: u32, offset_bytes: u64) -> Result<(), Errno> {
+        let request = FsRequest {
+            kind: kind.word(),
+            file,
+            offset_bytes,
+            ..FsRequest::default()
+        };
+        self.ask(request, None).map(drop)
     }
 
-    /// An operation on the file called `name`; gives the reply's header.
+    /// An operation on the file called `name`; gives the reply.
     fn by_name(&mut self, kind: FsKind, name: &str, flags: u32) -> Result<FsReply, Errno> {
+        // First, for it may hold the last page there is.
+        self.flush()?;
         let mut page = self.page()?;
         let Some(place) = page.payload_mut().get_mut(..name.len()) else {
             self.release(page);
@@ -185,25 +218,39 @@ impl Remote {
         };
         place.copy_from_slice(name.as_bytes());
         let length_bytes = name.len() as u32;
-        let request = FsRequest { kind: kind.word(), length_bytes, flags, ..FsRequest::default() };
-        let reply = self.ask(request, Some(page))?;
-        let header = *reply.header();
-        self.release(reply);
-        Ok(header)
+        let request = FsRequest {
+            kind: kind.word(),
+            length_bytes,
+            flags,
+            ..FsRequest::default()
+        };
+        self.ask(request, Some(page)).map(|(reply, _)| reply)
     }
 
     /// Reads at most a page.
-    fn read_piece(&mut self, file: u32, offset_bytes: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
+    fn read_piece(
+        &mut self,
+        file: u32,
+        offset_bytes: u64,
+        buffer: &mut [u8],
+    ) -> Result<usize, Errno> {
         let kind = FsKind::Read.word();
         let length_bytes = buffer.len() as u32;
-        let request = FsRequest { kind, file, offset_bytes, length_bytes, ..FsRequest::default() };
-        let reply = self.ask(request, None)?;
-        let length = reply.header().length_bytes as usize;
-        let data = reply.payload().get(..length).filter(|data| data.len() <= buffer.len());
-        let read = data.map(|data| buffer[..data.len()].copy_from_slice(data)).map(|()| length);
-        self.release(reply);
-        // More than was asked for: the reply is wrong.
-        read.ok_or(Errno::IO)
+        let request = FsRequest {
+            kind,
+            file,
+            offset_bytes,
+            length_bytes,
+            ..FsRequest::default()
+        };
+        let (reply, page) = self.ask(request, None)?;
+        let page = page.ok_or(Errno::IO)?;
+        // More than a page, or than was asked for: the reply is wrong.
+        let data = page.payload().get(..reply.length_bytes as usize);
+        let place = data.and_then(|data| buffer.get_mut(..data.len()).zip(Some(data)));
+        let read = place.map(|(place, data)| place.copy_from_slice(data));
+        self.release(page);
+        read.map(|()| reply.length_bytes as usize).ok_or(Errno::IO)
     }
 
     /// Adds what fits to the page that is being filled, or begins one; gives what it took.
@@ -214,9 +261,16 @@ impl Remote {
         if !self.filling.as_ref().is_some_and(follows) {
             self.flush()?;
             let page = self.page()?;
-            self.filling = Some(Filling { page, file, offset_bytes, length: 0 });
+            self.filling = Some(Filling {
+                page,
+                file,
+                offset_bytes,
+                length: 0,
+            });
         }
-        let Some(filling) = &mut self.filling else { return Err(Errno::IO) };
+        let Some(filling) = &mut self.filling else {
+            return Err(Errno::IO);
+        };
         let to_block_end = self.page_bytes - (offset_bytes % self.page_bytes as u64) as usize;
         let count = data.len().min(to_block_end);
         let (from, to) = (filling.length, filling.length + count);
@@ -227,10 +281,6 @@ impl Remote {
         }
         Ok(count)
     }
-
-    fn on_file(kind: FsKind, file: u32, offset_bytes: u64) -> FsRequest {
-        FsRequest { kind: kind.word(), file, offset_bytes, ..FsRequest::default() }
-    }
 }
 
 impl Disk for Remote {
@@ -238,7 +288,10 @@ impl Disk for Remote {
         let flags = if create { OPEN_CREATE } else { 0 };
         let reply = self.by_name(FsKind::Open, name, flags)?;
         self.ledger.forget(reply.file);
-        Ok(Opened { id: reply.file, size_bytes: reply.size_bytes })
+        Ok(Opened {
+            id: reply.file,
+            size_bytes: reply.size_bytes,
+        })
     }
 
     fn read(&mut self, id: u32, offset_bytes: u64, buffer: &mut [u8]) -> Result<usize, Errno> {
@@ -264,7 +317,11 @@ impl Disk for Remote {
     }
 
     fn write_error(&self, id: u32) -> Option<Errno> {
-        if self.lost { Some(Errno::IO) } else { self.ledger.error_of(id) }
+        if self.lost {
+            Some(Errno::IO)
+        } else {
+            self.ledger.error_of(id)
+        }
     }
 
     fn settle(&mut self) {
@@ -273,19 +330,19 @@ impl Disk for Remote {
     }
 
     fn sync(&mut self, id: u32) -> Result<(), Errno> {
-        self.command(Self::on_file(FsKind::Sync, id, 0))
+        self.command(FsKind::Sync, id, 0)
     }
 
     fn truncate(&mut self, id: u32, size_bytes: u64) -> Result<(), Errno> {
-        self.command(Self::on_file(FsKind::Truncate, id, size_bytes))
+        self.command(FsKind::Truncate, id, size_bytes)
     }
 
     fn reserve(&mut self, id: u32, size_bytes: u64) -> Result<(), Errno> {
-        self.command(Self::on_file(FsKind::Reserve, id, size_bytes))
+        self.command(FsKind::Reserve, id, size_bytes)
     }
 
     fn close(&mut self, id: u32) -> Result<(), Errno> {
-        self.command(Self::on_file(FsKind::Close, id, 0))
+        self.command(FsKind::Close, id, 0)
     }
 
     fn remove(&mut self, name: &str) -> Result<(), Errno> {

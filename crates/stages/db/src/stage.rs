@@ -38,9 +38,16 @@ enum Waiting {
     /// An empty page for an operation.
     Page,
     /// A token and room for an operation.
-    Send { request: FsRequest, page: Option<Page>, wait: bool },
+    Send {
+        request: FsRequest,
+        page: Option<Page>,
+        wait: bool,
+    },
     /// The reply to the last operation, and for a sync the replies to all writes before it.
-    Answer { syncs: bool, reply: Option<Message<FsReply>> },
+    Answer {
+        syncs: bool,
+        reply: Option<(FsReply, Option<Page>)>,
+    },
     /// Nothing: it can go on.
     Go,
     /// The stage's next turn.
@@ -82,12 +89,18 @@ pub struct DbStage {
 
 impl DbStage {
     /// A stage that opens the database at its first run. Operations have pages of `page_bytes`.
-    pub fn new(ports: Ports, options: Options, stack_bytes: usize, page_bytes: usize) -> Result<Self, DbError> {
+    pub fn new(
+        ports: Ports,
+        options: Options,
+        stack_bytes: usize,
+        page_bytes: usize,
+    ) -> Result<Self, DbError> {
         let ledger = Rc::new(Ledger::default());
         let books = Rc::clone(&ledger);
-        let coroutine =
-            Coroutine::new(stack_bytes, move |link| body::run(link, books, page_bytes, options))
-                .map_err(DbError::Stack)?;
+        let coroutine = Coroutine::new(stack_bytes, move |link| {
+            body::run(link, books, page_bytes, options)
+        })
+        .map_err(DbError::Stack)?;
         Ok(Self {
             ports,
             coroutine,
@@ -105,8 +118,17 @@ impl DbStage {
     /// Takes all results: they must always find room, so this waits for nothing.
     fn collect(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
         while let Some(reply) = io.take(self.ports.results) {
-            let FsReply { tag, kind, status, timings, .. } = *reply.header();
-            let found = self.under_way.iter().position(|sent| sent.tag == tag && sent.kind == kind);
+            let FsReply {
+                tag,
+                kind,
+                status,
+                timings,
+                ..
+            } = *reply.header();
+            let found = self
+                .under_way
+                .iter()
+                .position(|sent| sent.tag == tag && sent.kind == kind);
             let Some(sent) = found.and_then(|index| self.under_way.remove(index)) else {
                 return Err(DbError::UnknownReply { tag, kind }.into());
             };
@@ -127,23 +149,28 @@ impl DbStage {
         Ok(())
     }
 
-    /// Keeps the reply that the coroutine waits for. It waits for one only.
+    /// Keeps the reply that the coroutine waits for; it waits for one only. Of all pages just that
+    /// of a read is kept, and no sync waits behind it: so there is always room for more results.
     fn answered(&mut self, io: &mut Io<'_>, message: Message<FsReply>) {
-        match &mut self.waiting {
-            Waiting::Answer { reply, .. } => {
-                if message.header().kind == FsKind::Read.word() && message.header().status == 0 {
-                    io.count_copy(message.header().length_bytes as usize);
-                }
-                *reply = Some(message);
-            }
-            _ => io.release(message),
+        let header = *message.header();
+        let mut page = Some(message.into_page());
+        if header.kind == FsKind::Read.word() && header.status == 0 {
+            io.count_copy(header.length_bytes as usize);
+        } else if let Some(page) = page.take() {
+            io.release(page);
+        }
+        if let Waiting::Answer { reply, .. } = &mut self.waiting {
+            *reply = Some((header, page));
         }
     }
 
     /// Goes on with the coroutine as long as what it waits for is there.
     fn advance(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
         loop {
-            if matches!(self.waiting, Waiting::Page | Waiting::Send { .. } | Waiting::Answer { .. }) {
+            if matches!(
+                self.waiting,
+                Waiting::Page | Waiting::Send { .. } | Waiting::Answer { .. }
+            ) {
                 self.collect(io)?;
             }
             let waiting = std::mem::replace(&mut self.waiting, Waiting::Nothing);
@@ -163,15 +190,19 @@ impl DbStage {
         match waiting {
             Waiting::Start => Ok(None),
             Waiting::Go => Ok(Some(Reply::Done)),
-            Waiting::Page => {
-                io.page(self.ports.operations).map(|page| Some(Reply::Page(page))).ok_or(Waiting::Page)
-            }
-            Waiting::Send { request, page, wait } => {
-                self.send(io, request, page, wait).map(Some)
-            }
-            Waiting::Answer { syncs, reply: Some(reply), .. } if !syncs || self.posted == 0 => {
-                Ok(Some(Reply::Answer(reply)))
-            }
+            Waiting::Page => io
+                .page(self.ports.operations)
+                .map(|page| Some(Reply::Page(page)))
+                .ok_or(Waiting::Page),
+            Waiting::Send {
+                request,
+                page,
+                wait,
+            } => self.send(io, request, page, wait).map(Some),
+            Waiting::Answer {
+                syncs,
+                reply: Some((reply, page)),
+            } if !syncs || self.posted == 0 => Ok(Some(Reply::Answer(reply, page))),
             Waiting::Batch => self.next_batch(io).map(Some).ok_or(Waiting::Batch),
             waiting => Err(waiting),
         }
@@ -182,9 +213,14 @@ impl DbStage {
             return self.finishing.then_some(Reply::Finish);
         };
         let timings = request.header().timings;
-        self.batch = Batch { timings, queue_ns: request.queue_ns(), service_ns: 0 };
+        self.batch = Batch {
+            timings,
+            queue_ns: request.queue_ns(),
+            service_ns: 0,
+        };
         // There is one: `queries` needs it.
-        io.page(self.ports.rows).map(|page| Reply::Batch(request, page))
+        io.page(self.ports.rows)
+            .map(|page| Reply::Batch(request, page))
     }
 
     /// Sends an operation when there are a token and a page.
@@ -196,19 +232,38 @@ impl DbStage {
         wait: bool,
     ) -> Result<Reply, Waiting> {
         if io.tokens(self.ports.fs) == 0 {
-            return Err(Waiting::Send { request, page, wait });
+            return Err(Waiting::Send {
+                request,
+                page,
+                wait,
+            });
         }
         let Some(page) = page.or_else(|| io.page(self.ports.operations)) else {
-            return Err(Waiting::Send { request, page: None, wait });
+            return Err(Waiting::Send {
+                request,
+                page: None,
+                wait,
+            });
         };
         request.tag = self.next_tag;
         self.next_tag += 1;
         io.token_take(self.ports.fs);
         io.send(self.ports.operations, Message::new(page, request));
-        let FsRequest { tag, kind, file, .. } = request;
-        self.under_way.push_back(UnderWay { tag, kind, file, sent_ns: io.now_ns(), posted: !wait });
+        let FsRequest {
+            tag, kind, file, ..
+        } = request;
+        self.under_way.push_back(UnderWay {
+            tag,
+            kind,
+            file,
+            sent_ns: io.now_ns(),
+            posted: !wait,
+        });
         if wait {
-            return Err(Waiting::Answer { syncs: kind == FsKind::Sync.word(), reply: None });
+            return Err(Waiting::Answer {
+                syncs: kind == FsKind::Sync.word(),
+                reply: None,
+            });
         }
         self.posted += 1;
         Ok(Reply::Done)
@@ -234,11 +289,19 @@ impl DbStage {
     fn call(&mut self, io: &mut Io<'_>, call: Call) {
         self.waiting = match call {
             Call::Page => Waiting::Page,
-            Call::Send { request, page, wait } => {
+            Call::Send {
+                request,
+                page,
+                wait,
+            } => {
                 if request.kind == FsKind::Write.word() {
                     io.count_copy(request.length_bytes as usize);
                 }
-                Waiting::Send { request, page, wait }
+                Waiting::Send {
+                    request,
+                    page,
+                    wait,
+                }
             }
             Call::Release(page) => {
                 io.release(page);
@@ -256,7 +319,11 @@ impl DbStage {
 
     fn finished(&mut self, io: &mut Io<'_>, finished: Finished) {
         let Finished { request, mut reply } = finished;
-        let Batch { mut timings, queue_ns, service_ns } = std::mem::take(&mut self.batch);
+        let Batch {
+            mut timings,
+            queue_ns,
+            service_ns,
+        } = std::mem::take(&mut self.batch);
         timings.add(Hop::Db, queue_ns, service_ns);
         reply.header_mut().timings = timings;
         io.release(request);
@@ -283,7 +350,10 @@ impl Stage for DbStage {
     }
 
     fn held(&self) -> usize {
-        usize::from(!matches!(self.waiting, Waiting::Start | Waiting::Batch | Waiting::Nothing))
+        usize::from(!matches!(
+            self.waiting,
+            Waiting::Start | Waiting::Batch | Waiting::Nothing
+        ))
     }
 
     fn finish(&mut self, io: &mut Io<'_>) -> Result<bool, StageError> {
@@ -304,8 +374,8 @@ impl Drop for DbStage {
         if self.done || idle || std::thread::panicking() {
             return;
         }
-        // At most two: the call that it waits in, and then the one for the next batch.
-        for _ in 0..2 {
+        // It takes a few: the call that it waits in, a rollback, the next batch, the closing.
+        for _ in 0..16 {
             if let Step::Done(_) = self.coroutine.resume(Reply::Lost) {
                 return;
             }

@@ -38,7 +38,13 @@ impl<D: Disk + 'static> Session<D> {
     /// A closed database on `disk`. `pause` is called now and then in the middle of long work.
     pub fn new(disk: D, options: Options, pause: Pause) -> Result<Self, DbError> {
         let vfs = Vfs::register(Files::new(disk, options.reserves))?;
-        Ok(Self { connection: None, vfs, options, guard: Arc::default(), pause })
+        Ok(Self {
+            connection: None,
+            vfs,
+            options,
+            guard: Arc::default(),
+            pause,
+        })
     }
 
     /// Opens the database, unless it is open.
@@ -59,23 +65,33 @@ impl<D: Disk + 'static> Session<D> {
     /// Runs an encoded batch; its rows, or a message, are written into `page`.
     pub fn execute(&mut self, kind: u32, batch: &[u8], page: &mut [u8]) -> Outcome {
         match self.run(kind, batch, page) {
-            Ok(length_bytes) => Outcome { status: SqlStatus::Ok, length_bytes },
+            Ok(length_bytes) => Outcome {
+                status: SqlStatus::Ok,
+                length_bytes,
+            },
             Err(refusal) => {
                 let length_bytes = write_message(&refusal.message, page);
-                Outcome { status: refusal.status, length_bytes }
+                Outcome {
+                    status: refusal.status,
+                    length_bytes,
+                }
             }
         }
     }
 
     fn run(&mut self, kind: u32, batch: &[u8], page: &mut [u8]) -> Result<usize, Refusal> {
         let kind = SqlKind::from_word(kind);
-        let kind = kind.ok_or_else(|| Refusal::invalid("the batch is neither Read, Write nor Script"))?;
+        let kind =
+            kind.ok_or_else(|| Refusal::invalid("the batch is neither Read, Write nor Script"))?;
         self.open()?;
         let Some(connection) = &self.connection else {
             return Err(Refusal::invalid("the database is closed"));
         };
-        let runner =
-            Runner { connection, guard: &self.guard, steps_max: self.options.batch_steps_max };
+        let runner = Runner {
+            connection,
+            guard: &self.guard,
+            steps_max: self.options.batch_steps_max,
+        };
         let done = runner.run(kind, batch, page);
         let failed = matches!(&done, Err(refusal) if is_fault(refusal.status));
         if failed || !connection.is_autocommit() || self.vfs.files().borrow().is_broken() {
@@ -105,18 +121,15 @@ impl<D: Disk + 'static> Session<D> {
     /// # Errors
     /// When SQLite cannot close it; it is recovered when it is opened again.
     pub fn close(mut self) -> Result<(), DbError> {
-        let Some(connection) = self.connection.take() else { return Ok(()) };
+        let Some(connection) = self.connection.take() else {
+            return Ok(());
+        };
         self.guard.own();
         connection.flush_prepared_statement_cache();
         connection.close().map_err(|(connection, error)| {
             drop(connection);
             DbError::Close(error)
         })
-    }
-
-    /// The disk, for tests to look into.
-    pub fn with_disk<T>(&self, look: impl FnOnce(&mut D) -> T) -> T {
-        look(self.vfs.files().borrow_mut().disk_mut())
     }
 }
 

@@ -60,12 +60,19 @@ impl<D: Disk + 'static> Vfs<D> {
         let shared = NonNull::from(Box::leak(Box::new(shared)));
         // SAFETY: just leaked from a box, so it is valid; freed only by `drop`.
         let name = unsafe { shared.as_ref() }.name.as_ptr();
-        let raw = NonNull::from(Box::leak(Box::new(table::<D>(name, shared.as_ptr().cast()))));
+        let raw = NonNull::from(Box::leak(Box::new(table::<D>(
+            name,
+            shared.as_ptr().cast(),
+        ))));
         let vfs = Vfs { raw, shared };
         // SAFETY: `raw` is a complete table that stays at its place until `drop` has
         // unregistered it; SQLite initialises itself when that is still to be done.
         let code = unsafe { ffi::sqlite3_vfs_register(raw.as_ptr(), 0) };
-        if code == ffi::SQLITE_OK { Ok(vfs) } else { Err(DbError::Register(code)) }
+        if code == ffi::SQLITE_OK {
+            Ok(vfs)
+        } else {
+            Err(DbError::Register(code))
+        }
     }
 
     /// The name to open a connection with.
@@ -230,17 +237,24 @@ unsafe extern "C" fn open<D: Disk + 'static>(
     };
     // SAFETY: SQLite calls this with the registered table; the path is null or a C string.
     let named = unsafe { named::<D>(vfs, path) };
-    let Some((files, path)) = named else { return ffi::SQLITE_CANTOPEN };
+    let Some((files, path)) = named else {
+        return ffi::SQLITE_CANTOPEN;
+    };
     let create = flags & ffi::SQLITE_OPEN_CREATE != 0;
     let slot = match files.borrow_mut().open(path, role, create) {
         Ok(slot) => slot,
         Err(error) => return code(Err::<(), _>(error), ffi::SQLITE_CANTOPEN),
     };
-    let base = ffi::sqlite3_file { pMethods: &Methods::<D>::IO };
+    let base = ffi::sqlite3_file {
+        pMethods: &Methods::<D>::IO,
+    };
     // SAFETY: the table is registered, and its application pointer is set once.
     let shared = unsafe { (*vfs).pAppData }.cast::<Shared<D>>().cast_const();
     // SAFETY: SQLite passes `szOsFile` writable bytes, aligned to eight.
-    unsafe { file.cast::<OpenFile<D>>().write(OpenFile { base, shared, slot }) };
+    unsafe {
+        file.cast::<OpenFile<D>>()
+            .write(OpenFile { base, shared, slot })
+    };
     if !flags_out.is_null() {
         // SAFETY: not null, so it points to an int of SQLite's.
         unsafe { *flags_out = flags };
@@ -257,7 +271,9 @@ unsafe extern "C" fn delete<D: Disk>(
 ) -> c_int {
     // SAFETY: SQLite calls this with the registered table; the path is null or a C string.
     let named = unsafe { named::<D>(vfs, path) };
-    let Some((files, path)) = named else { return ffi::SQLITE_IOERR_DELETE };
+    let Some((files, path)) = named else {
+        return ffi::SQLITE_IOERR_DELETE;
+    };
     let removed = files.borrow_mut().remove(path);
     if removed == Err(FileError::Missing) {
         return ffi::SQLITE_IOERR_DELETE_NOENT;
@@ -273,7 +289,9 @@ unsafe extern "C" fn access<D: Disk>(
 ) -> c_int {
     // SAFETY: SQLite calls this with the registered table; the path is null or a C string.
     let named = unsafe { named::<D>(vfs, path) };
-    let Some((files, path)) = named else { return ffi::SQLITE_IOERR_ACCESS };
+    let Some((files, path)) = named else {
+        return ffi::SQLITE_IOERR_ACCESS;
+    };
     let exists = files.borrow_mut().exists(path);
     // SAFETY: SQLite passes a valid pointer to an int.
     unsafe { *result = c_int::from(exists == Ok(true)) };
@@ -300,7 +318,11 @@ unsafe extern "C" fn full_pathname(
 
 /// Bytes keyed by the process's random hash keys: SQLite uses them for salts and names, not for
 /// secrets.
-unsafe extern "C" fn randomness(_: *mut ffi::sqlite3_vfs, length: c_int, out: *mut c_char) -> c_int {
+unsafe extern "C" fn randomness(
+    _: *mut ffi::sqlite3_vfs,
+    length: c_int,
+    out: *mut c_char,
+) -> c_int {
     let length = usize::try_from(length).unwrap_or(0);
     // SAFETY: SQLite passes `length` writable bytes, which nobody else uses during the call.
     unsafe { ptr::write_bytes(out, 0, length) };
@@ -324,14 +346,19 @@ unsafe extern "C" fn current_time(_: *mut ffi::sqlite3_vfs, days: *mut f64) -> c
     ffi::SQLITE_OK
 }
 
-unsafe extern "C" fn current_time_ms(_: *mut ffi::sqlite3_vfs, ms: *mut ffi::sqlite3_int64) -> c_int {
+unsafe extern "C" fn current_time_ms(
+    _: *mut ffi::sqlite3_vfs,
+    ms: *mut ffi::sqlite3_int64,
+) -> c_int {
     // SAFETY: SQLite passes a valid pointer to a 64-bit integer.
     unsafe { *ms = julian_ms() };
     ffi::SQLITE_OK
 }
 
 fn julian_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or(Duration::ZERO);
     UNIX_EPOCH_MS.saturating_add(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }
 
@@ -379,8 +406,13 @@ unsafe extern "C" fn write<D: Disk>(
     code(done, ffi::SQLITE_IOERR_WRITE)
 }
 
-unsafe extern "C" fn truncate<D: Disk>(file: *mut ffi::sqlite3_file, size: ffi::sqlite3_int64) -> c_int {
-    let Ok(size) = u64::try_from(size) else { return ffi::SQLITE_IOERR_TRUNCATE };
+unsafe extern "C" fn truncate<D: Disk>(
+    file: *mut ffi::sqlite3_file,
+    size: ffi::sqlite3_int64,
+) -> c_int {
+    let Ok(size) = u64::try_from(size) else {
+        return ffi::SQLITE_IOERR_TRUNCATE;
+    };
     // SAFETY: SQLite calls this with a file that `open` opened.
     let done = unsafe { on_file::<D, _>(file, |files, slot| files.truncate(slot, size)) };
     code(done, ffi::SQLITE_IOERR_TRUNCATE)
@@ -415,7 +447,11 @@ unsafe extern "C" fn check_reserved_lock(_: *mut ffi::sqlite3_file, result: *mut
     ffi::SQLITE_OK
 }
 
-unsafe extern "C" fn file_control(_: *mut ffi::sqlite3_file, operation: c_int, argument: *mut c_void) -> c_int {
+unsafe extern "C" fn file_control(
+    _: *mut ffi::sqlite3_file,
+    operation: c_int,
+    argument: *mut c_void,
+) -> c_int {
     match operation {
         // The log's file is kept, with its blocks; and a write leaves its neighbours alone.
         ffi::SQLITE_FCNTL_PERSIST_WAL | ffi::SQLITE_FCNTL_POWERSAFE_OVERWRITE => {

@@ -100,18 +100,29 @@ impl Clients {
     /// Connections that can still be made.
     pub(crate) fn room(&self) -> usize {
         let ports_max = usize::from(u16::MAX - PORT_FIRST) + 1;
-        self.limits.connections_max.min(ports_max).saturating_sub(self.ports.len())
+        self.limits
+            .connections_max
+            .min(ports_max)
+            .saturating_sub(self.ports.len())
     }
 
     /// Begins a connection; `None` when all slots or ports are taken.
-    pub(crate) fn connect(&mut self, now_ns: u64, out: &mut impl PacketOut) -> Option<ConnectionId> {
+    pub(crate) fn connect(
+        &mut self,
+        now_ns: u64,
+        out: &mut impl PacketOut,
+    ) -> Option<ConnectionId> {
         if self.room() == 0 {
             return None;
         }
         let port = self.free_port()?;
         let slot = self.free.pop().unwrap_or_else(|| self.grow());
         let client = &mut self.clients[slot as usize];
-        if self.host.connect(&mut client.socket, port, self.limits.server).is_err() {
+        if self
+            .host
+            .connect(&mut client.socket, port, self.limits.server)
+            .is_err()
+        {
             // Only for a server's port or address of zero.
             self.free.push(slot);
             return None;
@@ -192,12 +203,16 @@ impl Clients {
 
     /// Handles a packet from the server.
     pub(crate) fn packet(&mut self, packet: &[u8], now_ns: u64, out: &mut impl PacketOut) {
-        let Some(parsed) = flow::parse(packet) else { return };
+        let Some(parsed) = flow::parse(packet) else {
+            return;
+        };
         let slot = match parsed {
             flow::Parsed::Tcp(segment) => self.slot_for(&segment),
             flow::Parsed::Other => None,
         };
-        let Some(slot) = slot else { return self.host.receive(packet, None, now_ns, out) };
+        let Some(slot) = slot else {
+            return self.host.receive(packet, None, now_ns, out);
+        };
         let socket = &mut self.clients[slot as usize].socket;
         self.host.receive(packet, Some(socket), now_ns, out);
         self.settle(slot, now_ns, out);
@@ -208,7 +223,11 @@ impl Clients {
         let flow = segment.flow;
         let is_server = SocketAddrV4::new(flow.source, flow.source_port) == self.limits.server;
         let is_here = flow.destination == self.limits.address;
-        if is_server && is_here { self.ports.get(&flow.destination_port).copied() } else { None }
+        if is_server && is_here {
+            self.ports.get(&flow.destination_port).copied()
+        } else {
+            None
+        }
     }
 
     fn note_change(&mut self, slot: u32) {
@@ -239,7 +258,9 @@ impl Clients {
     /// Handles timers that are due, a bounded number of them.
     pub(crate) fn timers(&mut self, now_ns: u64, out: &mut impl PacketOut) {
         for _ in 0..TIMERS_PER_VISIT {
-            let Some(slot) = self.deadlines.pop_due(now_ns) else { return };
+            let Some(slot) = self.deadlines.pop_due(now_ns) else {
+                return;
+            };
             self.settle(slot, now_ns, out);
             self.note_change(slot);
         }
@@ -256,7 +277,9 @@ impl Clients {
             if !out.has_room() {
                 return;
             }
-            let Some(slot) = self.blocked.pop_front() else { return };
+            let Some(slot) = self.blocked.pop_front() else {
+                return;
+            };
             self.clients[slot as usize].is_blocked = false;
             self.settle(slot, now_ns, out);
         }
@@ -285,7 +308,8 @@ impl Clients {
         }
         let at_ns = self.host.deadline_ns(&client.socket, now_ns);
         // A blocked connection waits for room, not for time.
-        self.deadlines.set(slot, at_ns.filter(|_| sent == Sent::All));
+        self.deadlines
+            .set(slot, at_ns.filter(|_| sent == Sent::All));
     }
 
     fn give_back(&mut self, slot: u32) {

@@ -24,6 +24,8 @@ pub mod wire;
 mod client;
 mod error;
 mod stage;
+#[cfg(test)]
+mod test_server;
 
 pub use client::ConnectionId;
 pub use error::NicError;

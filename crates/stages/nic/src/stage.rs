@@ -23,13 +23,37 @@ pub fn portal_kind() -> Kind {
     let integer = OptionValue::Integer;
     let kind = Kind::new("portal", |b| Ok(Box::new(PortalStage::new(b)?)));
     ports(kind)
-        .option("listen", OptionValue::text("127.0.0.1:8080"), "address and port of the host; port 0: any free one")
-        .option("connections_max", integer(1000), "host connections at most; others wait in the host's backlog")
-        .option("address", OptionValue::text("10.7.0.2"), "IPv4 address of the portal on the wire")
-        .option("server", OptionValue::text("10.7.0.1"), "IPv4 address of the tcp stage")
+        .option(
+            "listen",
+            OptionValue::text("127.0.0.1:8080"),
+            "address and port of the host; port 0: any free one",
+        )
+        .option(
+            "connections_max",
+            integer(1000),
+            "host connections at most; others wait in the host's backlog",
+        )
+        .option(
+            "address",
+            OptionValue::text("10.7.0.2"),
+            "IPv4 address of the portal on the wire",
+        )
+        .option(
+            "server",
+            OptionValue::text("10.7.0.1"),
+            "IPv4 address of the tcp stage",
+        )
         .option("server_port", integer(80), "port of the tcp stage")
-        .option("receive_bytes", integer(32768), "buffer of a connection towards the host")
-        .option("send_bytes", integer(16384), "buffer of a connection towards the tcp stage")
+        .option(
+            "receive_bytes",
+            integer(32768),
+            "buffer of a connection towards the host",
+        )
+        .option(
+            "send_bytes",
+            integer(16384),
+            "buffer of a connection towards the tcp stage",
+        )
 }
 
 /// The kind `wire`: packets to and from a peer in the same process.
@@ -59,7 +83,11 @@ impl PortalStage {
             // Nobody needs to be listening.
             let _ = bound.send(address);
         }
-        Ok(PortalStage { to_tcp: b.output("to_tcp")?, from_tcp: b.input("from_tcp")?, portal })
+        Ok(PortalStage {
+            to_tcp: b.output("to_tcp")?,
+            from_tcp: b.input("from_tcp")?,
+            portal,
+        })
     }
 }
 
@@ -71,7 +99,11 @@ impl Stage for PortalStage {
         let began_ns = io.now_ns();
         while let Some(message) = io.take(self.from_tcp) {
             let now_ns = io.now_ns();
-            let mut out = Pages { io: &mut *io, port: self.to_tcp, began_ns: now_ns };
+            let mut out = Pages {
+                io: &mut *io,
+                port: self.to_tcp,
+                began_ns: now_ns,
+            };
             let length_bytes = message.header().length_bytes as usize;
             let packet = message.payload().get(..length_bytes).unwrap_or(&[]);
             self.portal.packet(packet, now_ns, &mut out);
@@ -79,7 +111,11 @@ impl Stage for PortalStage {
             io.release(message);
         }
         let now_ns = io.clock_ns();
-        let mut out = Pages { io: &mut *io, port: self.to_tcp, began_ns };
+        let mut out = Pages {
+            io: &mut *io,
+            port: self.to_tcp,
+            began_ns,
+        };
         if self.portal.visit(now_ns, &mut out)? {
             io.worked();
         }
@@ -95,13 +131,21 @@ impl Stage for PortalStage {
     fn timer_ns(&self) -> Option<u64> {
         self.portal.timer_ns()
     }
+
+    fn held(&self) -> usize {
+        self.portal.held()
+    }
 }
 
 /// Counts `copies` copies of `bytes` in all.
 fn count_copies(io: &mut Io<'_>, copies: u64, bytes: u64) {
     for copy in 0..copies {
         // The bytes are known in sum only.
-        io.count_copy(if copy == 0 { usize::try_from(bytes).unwrap_or(usize::MAX) } else { 0 });
+        io.count_copy(if copy == 0 {
+            usize::try_from(bytes).unwrap_or(usize::MAX)
+        } else {
+            0
+        });
     }
 }
 
@@ -110,25 +154,46 @@ struct WireStage {
     from_tcp: Input<Packet>,
     page_bytes: usize,
     wire: WireEnd,
+    /// The last visit ended with packets left.
+    has_more: bool,
 }
 
 impl WireStage {
     fn new(b: &mut Builder<'_>) -> Result<WireStage, StageError> {
         let wire = b.resource::<WireEnd>("wire").ok_or(NicError::NoWire)?;
         let page_bytes = b.page_bytes("to_tcp");
-        Ok(WireStage { to_tcp: b.output("to_tcp")?, from_tcp: b.input("from_tcp")?, page_bytes, wire })
+        let (to_tcp, from_tcp) = (b.output("to_tcp")?, b.input("from_tcp")?);
+        Ok(WireStage {
+            to_tcp,
+            from_tcp,
+            page_bytes,
+            wire,
+            has_more: false,
+        })
     }
 
     fn packets_in(&mut self, io: &mut Io<'_>) {
         for _ in 0..PACKETS_PER_VISIT {
-            if !self.wire.from_peer.has_packet() || io.room(self.to_tcp) == 0 {
+            self.has_more = self.wire.from_peer.has_packet();
+            if !self.has_more {
+                return;
+            }
+            if io.room(self.to_tcp) == 0 {
+                // Room makes the stage run again, not time.
+                self.has_more = false;
                 return;
             }
             let began_ns = io.now_ns();
-            let Some(packet) = self.wire.from_peer.take() else { return };
+            let Some(packet) = self.wire.from_peer.take() else {
+                return;
+            };
             // What is larger than a page would not have fitted through a network card either.
             if packet.len() <= self.page_bytes {
-                let mut out = Pages { io: &mut *io, port: self.to_tcp, began_ns };
+                let mut out = Pages {
+                    io: &mut *io,
+                    port: self.to_tcp,
+                    began_ns,
+                };
                 out.emit(packet.len(), |page| page.copy_from_slice(&packet));
             }
             self.wire.from_peer.give_back(packet);
@@ -136,11 +201,16 @@ impl WireStage {
     }
 
     fn packets_out(&mut self, io: &mut Io<'_>) {
-        while io.has_input(self.from_tcp) && self.wire.has_room() {
-            let Some(message) = io.take(self.from_tcp) else { return };
+        // Asked first: an input that is looked at but not taken keeps the core from sleeping.
+        while self.wire.has_room() {
+            let Some(message) = io.take(self.from_tcp) else {
+                return;
+            };
             let length_bytes = message.header().length_bytes as usize;
             if let Some(packet) = message.payload().get(..length_bytes) {
-                self.wire.to_peer.send(length_bytes, |buffer| buffer.copy_from_slice(packet));
+                self.wire
+                    .to_peer
+                    .send(length_bytes, |buffer| buffer.copy_from_slice(packet));
                 io.count_copy(length_bytes);
             }
             io.release(message);
@@ -164,7 +234,7 @@ impl Stage for WireStage {
     }
 
     fn timer_ns(&self) -> Option<u64> {
-        None
+        self.has_more.then_some(0)
     }
 }
 
@@ -216,17 +286,29 @@ fn limits(b: &Builder<'_>) -> Result<Limits, StageError> {
 fn number(b: &Builder<'_>, option: &'static str, min: i64, max: i64) -> Result<usize, StageError> {
     let value = b.integer(option)?;
     if !(min..=max).contains(&value) {
-        return Err(NicError::Range { option, value, min, max }.into());
+        return Err(NicError::Range {
+            option,
+            value,
+            min,
+            max,
+        }
+        .into());
     }
     Ok(usize::try_from(value)?)
 }
 
 fn address(b: &Builder<'_>, option: &'static str) -> Result<Ipv4Addr, StageError> {
     let text = b.text(option)?;
-    Ok(text.parse().map_err(|_| NicError::Address { option, text })?)
+    Ok(text
+        .parse()
+        .map_err(|_| NicError::Address { option, text })?)
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, NicError> {
-    let mut addresses = text.to_socket_addrs().map_err(|_| NicError::ListenText(text.to_owned()))?;
-    addresses.next().ok_or_else(|| NicError::ListenText(text.to_owned()))
+    let mut addresses = text
+        .to_socket_addrs()
+        .map_err(|_| NicError::ListenText(text.to_owned()))?;
+    addresses
+        .next()
+        .ok_or_else(|| NicError::ListenText(text.to_owned()))
 }

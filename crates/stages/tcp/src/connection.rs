@@ -31,6 +31,8 @@ pub(crate) struct Connection {
     pub(crate) is_blocked: bool,
     /// Stands in the TIME-WAIT list: for the peer's sake only.
     pub(crate) is_waiting: bool,
+    /// Counted among the connections that have unacknowledged data.
+    pub(crate) is_unsent: bool,
     /// When a connection that http closed is given up, in nanoseconds.
     pub(crate) give_up_ns: Option<u64>,
     /// Bytes that were unsent when `give_up_ns` was set: fewer of them is progress.
@@ -56,6 +58,7 @@ impl Connection {
             is_ready: false,
             is_blocked: false,
             is_waiting: false,
+            is_unsent: false,
             give_up_ns: None,
             unsent_bytes: 0,
             receive_credit_bytes: 0,
@@ -87,6 +90,12 @@ impl Connection {
         self.generation = self.generation.wrapping_add(1);
     }
 
+    /// The peer has not acknowledged all data, and may still do so.
+    pub(crate) fn has_unsent(&self) -> bool {
+        let socket = self.socket.tcp();
+        socket.send_queue() > 0 && socket.state() != State::Closed
+    }
+
     /// http knows of the connection and may send commands for it.
     pub(crate) fn is_known(&self) -> bool {
         self.phase != Phase::Free && self.opened_told && !self.gone_told
@@ -107,9 +116,7 @@ impl Connection {
             _ if is_gone => self.opened_told.then_some(TcpEventKind::Gone),
             Phase::Closing => None,
             Phase::Open if !self.opened_told => Some(TcpEventKind::Opened),
-            Phase::Open if self.receive_credit_bytes > 0 && self.socket.tcp().can_recv() => {
-                Some(TcpEventKind::Data)
-            }
+            Phase::Open if self.can_deliver() => Some(TcpEventKind::Data),
             Phase::Open if !self.peer_closed_told && self.socket.is_finished() => {
                 Some(TcpEventKind::PeerClosed)
             }
@@ -117,9 +124,17 @@ impl Connection {
         }
     }
 
+    /// smoltcp accepts data after FIN, which no honest peer sends; http must not see it.
+    fn can_deliver(&self) -> bool {
+        self.receive_credit_bytes > 0 && !self.peer_closed_told && self.socket.tcp().can_recv()
+    }
+
     /// Makes the event that [`Connection::pending`] names; data goes into `page`.
     pub(crate) fn tell(&mut self, kind: TcpEventKind, page: &mut [u8]) -> TcpEvent {
-        let mut event = TcpEvent { kind: kind.word(), ..TcpEvent::default() };
+        let mut event = TcpEvent {
+            kind: kind.word(),
+            ..TcpEvent::default()
+        };
         match kind {
             TcpEventKind::Opened => {
                 self.opened_told = true;
@@ -139,7 +154,11 @@ impl Connection {
     /// Moves received bytes into `page`, within the credit; gives their number.
     fn read(&mut self, page: &mut [u8]) -> u32 {
         let length = self.receive_credit_bytes.min(page.len());
-        let read = self.socket.tcp_mut().recv_slice(&mut page[..length]).unwrap_or(0);
+        let read = self
+            .socket
+            .tcp_mut()
+            .recv_slice(&mut page[..length])
+            .unwrap_or(0);
         self.receive_credit_bytes -= read;
         word(read)
     }
@@ -148,7 +167,9 @@ impl Connection {
     fn has_credit_to_tell(&self) -> bool {
         let free = self.ungranted_bytes();
         let socket = self.socket.tcp();
-        free > 0 && socket.may_send() && (free >= socket.send_capacity() / 4 || socket.send_queue() == 0)
+        free > 0
+            && socket.may_send()
+            && (free >= socket.send_capacity() / 4 || socket.send_queue() == 0)
     }
 
     fn ungranted_bytes(&self) -> usize {

@@ -19,6 +19,8 @@ pub enum TcpError {
         max: i64,
     },
     /// The pages of the edge to the nic are too small for packets.
-    #[error("tcp: pages of {0} bytes on `to_nic` are too small for packets; use a bank with pages of 576 bytes or more")]
+    #[error(
+        "tcp: pages of {0} bytes on `to_nic` are too small for packets; use a bank with pages of 576 bytes or more"
+    )]
     PageBytes(usize),
 }

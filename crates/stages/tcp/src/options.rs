@@ -10,15 +10,51 @@ use crate::state::Limits;
 /// Declares the options.
 pub(crate) fn declare(kind: Kind) -> Kind {
     let integer = OptionValue::Integer;
-    kind.option("address", OptionValue::text("10.7.0.1"), "Brigade's own IPv4 address")
-        .option("port", integer(80), "TCP port that connections are accepted on")
-        .option("connections_max", integer(1024), "connections at most; further ones are refused")
-        .option("half_open_max", integer(256), "connections in the handshake at most")
-        .option("time_wait_max", integer(256), "closed connections kept in TIME-WAIT at most")
-        .option("receive_bytes", integer(8192), "receive buffer of a connection")
-        .option("send_bytes", integer(16384), "send buffer of a connection, http's first credit")
-        .option("timeout_s", integer(60), "a peer silent for so long is cut off")
-        .option("handshake_timeout_s", integer(10), "a handshake may take so long")
+    kind.option(
+        "address",
+        OptionValue::text("10.7.0.1"),
+        "Brigade's own IPv4 address",
+    )
+    .option(
+        "port",
+        integer(80),
+        "TCP port that connections are accepted on",
+    )
+    .option(
+        "connections_max",
+        integer(1024),
+        "connections at most; further ones are refused",
+    )
+    .option(
+        "half_open_max",
+        integer(256),
+        "connections in the handshake at most",
+    )
+    .option(
+        "time_wait_max",
+        integer(256),
+        "closed connections kept in TIME-WAIT at most",
+    )
+    .option(
+        "receive_bytes",
+        integer(8192),
+        "receive buffer of a connection",
+    )
+    .option(
+        "send_bytes",
+        integer(16384),
+        "send buffer of a connection, http's first credit",
+    )
+    .option(
+        "timeout_s",
+        integer(60),
+        "a peer silent for so long is cut off",
+    )
+    .option(
+        "handshake_timeout_s",
+        integer(10),
+        "a handshake may take so long",
+    )
 }
 
 /// Reads and checks the options.
@@ -41,19 +77,35 @@ pub(crate) fn read(b: &Builder<'_>) -> Result<Limits, StageError> {
 fn number(b: &Builder<'_>, option: &'static str, min: i64, max: i64) -> Result<u64, StageError> {
     let value = b.integer(option)?;
     if !(min..=max).contains(&value) {
-        return Err(TcpError::Range { option, value, min, max }.into());
+        return Err(TcpError::Range {
+            option,
+            value,
+            min,
+            max,
+        }
+        .into());
     }
     Ok(value.unsigned_abs())
 }
 
 fn address(text: &str) -> Result<Ipv4Addr, TcpError> {
-    let address = text.parse::<Ipv4Addr>().map_err(|_| TcpError::Address(text.to_owned()))?;
+    let address = text
+        .parse::<Ipv4Addr>()
+        .map_err(|_| TcpError::Address(text.to_owned()))?;
     let is_host = !address.is_unspecified() && !address.is_multicast() && !address.is_broadcast();
-    if is_host { Ok(address) } else { Err(TcpError::Address(text.to_owned())) }
+    if is_host {
+        Ok(address)
+    } else {
+        Err(TcpError::Address(text.to_owned()))
+    }
 }
 
 fn mtu_bytes(page_bytes: usize) -> Result<usize, TcpError> {
-    if page_bytes < 576 { Err(TcpError::PageBytes(page_bytes)) } else { Ok(page_bytes) }
+    if page_bytes < 576 {
+        Err(TcpError::PageBytes(page_bytes))
+    } else {
+        Ok(page_bytes)
+    }
 }
 
 #[cfg(test)]
@@ -63,7 +115,14 @@ mod tests {
     #[test]
     fn addresses_of_no_single_host_are_refused() {
         assert!(address("10.7.0.1").is_ok());
-        for text in ["", "10.7.0", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::1"] {
+        for text in [
+            "",
+            "10.7.0",
+            "0.0.0.0",
+            "224.0.0.1",
+            "255.255.255.255",
+            "::1",
+        ] {
             assert_eq!(address(text), Err(TcpError::Address(text.to_owned())));
         }
     }

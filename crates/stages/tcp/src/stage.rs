@@ -44,8 +44,12 @@ impl TcpStage {
         while let Some(message) = io.take(self.commands) {
             let now_ns = io.now_ns();
             let command = *message.header();
-            let mut out = Pages { io: &mut *io, port: self.to_nic };
-            self.tcp.command(&command, message.payload(), now_ns, &mut out);
+            let mut out = Pages {
+                io: &mut *io,
+                port: self.to_nic,
+            };
+            self.tcp
+                .command(&command, message.payload(), now_ns, &mut out);
             if command.length_bytes > 0 {
                 io.count_copy(command.length_bytes as usize);
             }
@@ -57,14 +61,21 @@ impl TcpStage {
         while let Some(message) = io.take(self.from_nic) {
             let now_ns = io.now_ns();
             let header = *message.header();
-            let mut out = Pages { io: &mut *io, port: self.to_nic };
+            let mut out = Pages {
+                io: &mut *io,
+                port: self.to_nic,
+            };
             // A length beyond the page is the sender's fault: nothing of it can be trusted.
-            let packet = message.payload().get(..header.length_bytes as usize).unwrap_or(&[]);
+            let packet = message
+                .payload()
+                .get(..header.length_bytes as usize)
+                .unwrap_or(&[]);
             let arrived = self.tcp.packet(packet, now_ns, &mut out);
             if let Some(arrived) = arrived {
                 io.count_copy(arrived.payload_bytes);
                 let service_ns = io.clock_ns().saturating_sub(now_ns);
-                self.tcp.add_timings(arrived, &times(&header, message.queue_ns(), service_ns));
+                self.tcp
+                    .add_timings(arrived, &times(&header, message.queue_ns(), service_ns));
             }
             io.release(message);
         }
@@ -73,9 +84,14 @@ impl TcpStage {
     /// Tells http what is to be told, as far as there is room.
     fn send_events(&mut self, io: &mut Io<'_>) {
         while self.tcp.has_ready() {
-            let Some(mut page) = io.page(self.events) else { return };
+            let Some(mut page) = io.page(self.events) else {
+                return;
+            };
             let now_ns = io.now_ns();
-            let mut out = Pages { io: &mut *io, port: self.to_nic };
+            let mut out = Pages {
+                io: &mut *io,
+                port: self.to_nic,
+            };
             let Some(event) = self.tcp.event(page.payload_mut(), now_ns, &mut out) else {
                 return io.release(page);
             };
@@ -89,7 +105,10 @@ impl TcpStage {
     fn handle_timers(&mut self, io: &mut Io<'_>) {
         let now_ns = io.now_ns();
         if self.tcp.timer_ns().is_some_and(|at_ns| at_ns <= now_ns) {
-            let mut out = Pages { io: &mut *io, port: self.to_nic };
+            let mut out = Pages {
+                io: &mut *io,
+                port: self.to_nic,
+            };
             self.tcp.timers(now_ns, &mut out);
             io.worked();
         }
@@ -104,7 +123,13 @@ impl Stage for TcpStage {
         self.handle_timers(io);
         if self.tcp.has_blocked() {
             let now_ns = io.now_ns();
-            self.tcp.unblock(now_ns, &mut Pages { io: &mut *io, port: self.to_nic });
+            self.tcp.unblock(
+                now_ns,
+                &mut Pages {
+                    io: &mut *io,
+                    port: self.to_nic,
+                },
+            );
         }
         self.take_commands(io);
         self.take_packets(io);
@@ -114,6 +139,10 @@ impl Stage for TcpStage {
 
     fn timer_ns(&self) -> Option<u64> {
         self.tcp.timer_ns()
+    }
+
+    fn held(&self) -> usize {
+        self.tcp.held()
     }
 }
 
@@ -136,7 +165,16 @@ impl PacketOut for Pages<'_, '_> {
         let filled = fill(&mut page.payload_mut()[..length_bytes]);
         self.io.count_copy(length_bytes);
         let length_bytes = u32::try_from(length_bytes).unwrap_or(0);
-        self.io.send(self.port, Message::new(page, Packet { length_bytes, ..Packet::default() }));
+        self.io.send(
+            self.port,
+            Message::new(
+                page,
+                Packet {
+                    length_bytes,
+                    ..Packet::default()
+                },
+            ),
+        );
         filled
     }
 }
@@ -144,7 +182,11 @@ impl PacketOut for Pages<'_, '_> {
 /// What a packet's data spent at nic and tcp so far.
 fn times(header: &Packet, queue_ns: u64, service_ns: u64) -> Timings {
     let mut times = Timings::default();
-    times.add(Hop::Nic, u64::from(header.nic_queue_ns), u64::from(header.nic_service_ns));
+    times.add(
+        Hop::Nic,
+        u64::from(header.nic_queue_ns),
+        u64::from(header.nic_service_ns),
+    );
     times.add(Hop::Tcp, queue_ns, service_ns);
     times
 }

@@ -1,16 +1,17 @@
 //! The tcp stage without its rings: packets and commands in, packets and events out.
 
+mod admission;
+
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::net::Ipv4Addr;
 
-use brigade_link::{
-    Deadlines, Flow, Host, PacketOut, Segment, Sent, Socket, duration, flow, tcp::State,
-};
+use brigade_link::{Deadlines, Flow, Host, PacketOut, Sent, Socket, duration, flow, tcp::State};
 use brigade_messages::Timings;
 use brigade_messages::tcp_http::{TcpCommand, TcpCommandKind, TcpEvent};
 
 use crate::connection::{Connection, Phase};
+use admission::Slot;
 
 /// What a tcp stage may use, and where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +73,8 @@ pub struct Tcp {
     /// Slot and generation of connections in TIME-WAIT, oldest first.
     time_wait: VecDeque<(u32, u32)>,
     half_open: usize,
+    /// Connections with data that the peer has not acknowledged.
+    unsent: usize,
     is_draining: bool,
     counters: Counters,
 }
@@ -91,6 +94,7 @@ impl Tcp {
             blocked: VecDeque::with_capacity(limits.connections_max),
             time_wait: VecDeque::with_capacity(limits.time_wait_max + 1),
             half_open: 0,
+            unsent: 0,
             is_draining: false,
             counters: Counters::default(),
             limits,
@@ -132,6 +136,11 @@ impl Tcp {
         self.is_draining = true;
     }
 
+    /// While draining, the connections with data that the peer has not acknowledged; else 0.
+    pub fn held(&self) -> usize {
+        if self.is_draining { self.unsent } else { 0 }
+    }
+
     /// Whether a connection has an event for http. (It may turn out to have none.)
     pub fn has_ready(&self) -> bool {
         !self.ready.is_empty()
@@ -168,7 +177,10 @@ impl Tcp {
                 self.host.receive(packet, Some(socket), now_ns, out);
                 self.settle(slot, now_ns, out);
                 let payload_bytes = segment.payload_bytes;
-                (payload_bytes > 0).then_some(Arrived { slot, payload_bytes })
+                (payload_bytes > 0).then_some(Arrived {
+                    slot,
+                    payload_bytes,
+                })
             }
             Slot::Nobody => {
                 self.host.receive(packet, None, now_ns, out);
@@ -191,7 +203,9 @@ impl Tcp {
         now_ns: u64,
         out: &mut impl PacketOut,
     ) {
-        let Some(slot) = self.slot_of(command.connection) else { return };
+        let Some(slot) = self.slot_of(command.connection) else {
+            return;
+        };
         if !self.obey(slot, command, page) {
             self.counters.faults_total += 1;
             self.connections[slot as usize].abort();
@@ -202,7 +216,9 @@ impl Tcp {
     /// Handles timers that are due, a bounded number of them.
     pub fn timers(&mut self, now_ns: u64, out: &mut impl PacketOut) -> usize {
         for handled in 0..TIMERS_PER_VISIT {
-            let Some(slot) = self.deadlines.pop_due(now_ns) else { return handled };
+            let Some(slot) = self.deadlines.pop_due(now_ns) else {
+                return handled;
+            };
             let connection = &mut self.connections[slot as usize];
             if connection.give_up_ns.is_some_and(|at_ns| at_ns <= now_ns) {
                 connection.give_up_ns = None;
@@ -219,7 +235,9 @@ impl Tcp {
             if !out.has_room() {
                 return;
             }
-            let Some(slot) = self.blocked.pop_front() else { return };
+            let Some(slot) = self.blocked.pop_front() else {
+                return;
+            };
             self.connections[slot as usize].is_blocked = false;
             self.settle(slot, now_ns, out);
         }
@@ -236,7 +254,9 @@ impl Tcp {
             let slot = self.ready.pop_front()?;
             let connection = &mut self.connections[slot as usize];
             connection.is_ready = false;
-            let Some(kind) = connection.pending() else { continue };
+            let Some(kind) = connection.pending() else {
+                continue;
+            };
             let mut event = connection.tell(kind, page);
             event.connection = id(slot, connection.generation);
             // Reading opens the window, which the peer must learn; and there may be more to tell.
@@ -277,78 +297,6 @@ impl Tcp {
         (found.is_known() && connection == id(slot, found.generation)).then_some(slot)
     }
 
-    /// Whose segment it is; makes a new connection when it asks for one and may.
-    fn slot_for(&mut self, segment: &Segment) -> Slot {
-        let known = self.flows.get(&segment.flow).copied();
-        match known {
-            Some(slot) if segment.is_opening && self.connections[slot as usize].is_waiting => {
-                // The peer uses its port again; it may, since both ends are closed. But first
-                // http must have heard of that: until then the peer tries again.
-                if self.connections[slot as usize].is_known() {
-                    return Slot::Drop;
-                }
-                self.free(slot);
-            }
-            Some(slot) => return Slot::Of(slot),
-            None => {}
-        }
-        let Flow { destination, destination_port, .. } = segment.flow;
-        let is_ours = destination == self.limits.address && destination_port == self.limits.port;
-        if !is_ours || !segment.is_opening { Slot::Nobody } else { self.accept(segment.flow) }
-    }
-
-    fn accept(&mut self, flow: Flow) -> Slot {
-        if self.half_open >= self.limits.half_open_max {
-            // Without an answer the peer tries again, and a forged sender gets no traffic.
-            self.counters.half_open_dropped_total += 1;
-            return Slot::Drop;
-        }
-        let slot = if self.is_draining { None } else { self.allocate(flow) };
-        let Some(slot) = slot else {
-            self.counters.refused_total += 1;
-            return Slot::Nobody;
-        };
-        let connection = &mut self.connections[slot as usize];
-        if self.host.listen(&mut connection.socket, self.limits.port).is_err() {
-            // Not possible for a renewed socket and a port other than 0.
-            self.free.push(slot);
-            return Slot::Nobody;
-        }
-        let socket = connection.socket.tcp_mut();
-        socket.set_timeout(Some(duration(self.limits.handshake_timeout_ns)));
-        socket.set_keep_alive(None);
-        connection.begin(flow);
-        self.flows.insert(flow, slot);
-        self.half_open += 1;
-        Slot::Of(slot)
-    }
-
-    /// A free slot: a used one, a new one, or that of the oldest connection in TIME-WAIT.
-    fn allocate(&mut self, flow: Flow) -> Option<u32> {
-        if self.free.is_empty() && self.connections.len() < self.limits.connections_max {
-            let Limits { receive_bytes, send_bytes, .. } = self.limits;
-            let slot = u32::try_from(self.connections.len()).ok()?;
-            self.connections.push(Connection::new(flow, receive_bytes, send_bytes));
-            return Some(slot);
-        }
-        while self.free.is_empty() && self.reap_oldest() {}
-        self.free.pop()
-    }
-
-    /// Frees the oldest connection in TIME-WAIT; false when none is listed.
-    fn reap_oldest(&mut self) -> bool {
-        let Some((slot, generation)) = self.time_wait.pop_front() else { return false };
-        let connection = &mut self.connections[slot as usize];
-        if connection.generation == generation && connection.phase != Phase::Free {
-            connection.socket.tcp_mut().abort();
-            // A connection whose end http has not heard of becomes free when it has.
-            if !connection.is_known() {
-                self.free(slot);
-            }
-        }
-        true
-    }
-
     /// Sends what the connection may send, then looks what became of it.
     fn settle(&mut self, slot: u32, now_ns: u64, out: &mut impl PacketOut) {
         let connection = &mut self.connections[slot as usize];
@@ -378,6 +326,14 @@ impl Tcp {
         if connection.is_over() {
             return self.free(slot);
         }
+        let has_unsent = connection.has_unsent();
+        if std::mem::replace(&mut connection.is_unsent, has_unsent) != has_unsent {
+            self.unsent = if has_unsent {
+                self.unsent + 1
+            } else {
+                self.unsent - 1
+            };
+        }
         match (connection.phase, state) {
             (_, State::TimeWait) => connection.give_up_ns = None,
             (Phase::Closing, _) => connection.note_progress(now_ns, self.limits.timeout_ns),
@@ -388,9 +344,19 @@ impl Tcp {
             self.ready.push_back(slot);
         }
         let timer_ns = self.host.deadline_ns(&connection.socket, now_ns);
-        let at_ns = [timer_ns, connection.give_up_ns].into_iter().flatten().min();
+        let at_ns = [timer_ns, connection.give_up_ns]
+            .into_iter()
+            .flatten()
+            .min();
         // A blocked connection waits for room, not for time.
-        self.deadlines.set(slot, if connection.is_blocked { connection.give_up_ns } else { at_ns });
+        self.deadlines.set(
+            slot,
+            if connection.is_blocked {
+                connection.give_up_ns
+            } else {
+                at_ns
+            },
+        );
         if state == State::TimeWait {
             self.observe_time_wait(slot);
         }
@@ -441,6 +407,7 @@ impl Tcp {
     fn free(&mut self, slot: u32) {
         let connection = &mut self.connections[slot as usize];
         self.half_open -= usize::from(connection.phase == Phase::HalfOpen);
+        self.unsent -= usize::from(std::mem::take(&mut connection.is_unsent));
         self.flows.remove(&connection.flow);
         connection.end();
         self.deadlines.set(slot, None);
@@ -454,16 +421,6 @@ pub struct Arrived {
     slot: u32,
     /// Bytes of data in the packet.
     pub payload_bytes: usize,
-}
-
-/// Where a segment goes.
-enum Slot {
-    /// To the connection in this slot.
-    Of(u32),
-    /// To nobody, who answers RST.
-    Nobody,
-    /// Nowhere.
-    Drop,
 }
 
 fn id(slot: u32, generation: u32) -> u64 {

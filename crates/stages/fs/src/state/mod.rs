@@ -264,7 +264,8 @@ impl<P: Payload> State<P> {
             Sent::WriteBack(frame) => self.written_back(frame, result),
             Sent::Flush(op, covers) => {
                 self.flush_answered(result, covers);
-                self.reply(op, result);
+                let file = self.ops.get(op).map_or(0, |op| op.request.file);
+                self.end_alone(file, op, result);
             }
             Sent::Library(index, covers) => {
                 if reply.kind == BlockKind::Flush.word() {

@@ -1,6 +1,8 @@
 //! A small disk double with a log of writes and flushes, a power cut, and e2fsck.
 #![allow(dead_code)]
 
+pub mod rig;
+
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex};

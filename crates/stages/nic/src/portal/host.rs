@@ -36,6 +36,8 @@ pub(crate) struct HostConnection {
     id: ConnectionId,
     /// Stands in the portal's ready list.
     pub(crate) is_ready: bool,
+    /// The client holds bytes that the host has not taken.
+    pub(crate) is_undelivered: bool,
     is_readable: bool,
     is_writable: bool,
     /// The kernel announced the end of the stream: a short read does not mean "no more".
@@ -49,9 +51,8 @@ pub(crate) struct HostConnection {
     server_finished: bool,
     /// The host got FIN.
     host_shut: bool,
-    /// When the remaining bytes are given up, in nanoseconds, and how many they were.
+    /// When the remaining bytes are given up, in nanoseconds, and how many they were then.
     patience: Option<(u64, usize)>,
-    left_bytes: usize,
 }
 
 impl HostConnection {
@@ -60,6 +61,7 @@ impl HostConnection {
             file,
             id,
             is_ready: false,
+            is_undelivered: false,
             is_readable: false,
             is_writable: false,
             is_ending: false,
@@ -69,7 +71,6 @@ impl HostConnection {
             server_finished: false,
             host_shut: false,
             patience: None,
-            left_bytes: 0,
         }
     }
 
@@ -91,42 +92,46 @@ impl HostConnection {
     }
 
     /// Moves what can be moved both ways, and passes on what each side says of its end.
-    pub(crate) fn pump(&mut self, client: &mut Socket, copies: &mut Copies) -> Fate {
+    pub(crate) fn pump(&mut self, client: &mut Socket, now_ns: u64, copies: &mut Copies) -> Fate {
         match self.try_pump(client, copies) {
-            Ok(fate) if !self.has_failed => fate,
-            _ => Fate::Reset,
+            _ if self.has_failed => Fate::Reset,
+            Err(Failed) => Fate::Reset,
+            Ok(fate) => {
+                self.is_undelivered = client.tcp().can_recv();
+                self.note_patience(client, now_ns);
+                fate
+            }
         }
     }
 
     fn try_pump(&mut self, client: &mut Socket, copies: &mut Copies) -> Result<Fate, Failed> {
         let state = client.tcp().state();
-        self.server_finished |=
-            matches!(state, State::CloseWait | State::LastAck | State::Closing | State::TimeWait);
+        self.server_finished |= matches!(
+            state,
+            State::CloseWait | State::LastAck | State::Closing | State::TimeWait
+        );
         if state == State::Closed && !(self.server_finished && self.client_closed) {
             // Refused, reset, or timed out. What Brigade sent before that is void.
             return Ok(Fate::Reset);
         }
         self.read_host(client, copies)?;
         self.write_host(client, copies)?;
-        self.left_bytes = client.tcp().recv_queue();
-        let is_over = matches!(client.tcp().state(), State::TimeWait | State::Closed);
-        if is_over && self.host_shut {
-            return Ok(Fate::Done);
-        }
-        if !is_over {
-            self.patience = None;
-        } else if self.patience.is_none_or(|(_, left)| self.left_bytes < left) {
-            self.patience = Some((u64::MAX, self.left_bytes));
-        }
-        Ok(Fate::Open)
+        let is_done = self.host_shut && is_over(client);
+        Ok(if is_done { Fate::Done } else { Fate::Open })
     }
 
-    /// When to give up a connection whose host does not take its last bytes.
-    pub(crate) fn patience_ns(&mut self, now_ns: u64) -> Option<u64> {
-        let (until_ns, left_bytes) = self.patience?;
-        let until_ns = if until_ns == u64::MAX { now_ns + PATIENCE_NS } else { until_ns };
-        self.patience = Some((until_ns, left_bytes));
-        Some(until_ns)
+    /// Gives the host a time to take the last bytes: no other clock runs for them, since the
+    /// connection behind the client is over. Each byte taken starts it anew.
+    fn note_patience(&mut self, client: &Socket, now_ns: u64) {
+        let left_bytes = client.tcp().recv_queue();
+        if is_over(client) && self.patience.is_none_or(|(_, before)| left_bytes < before) {
+            self.patience = Some((now_ns + PATIENCE_NS, left_bytes));
+        }
+    }
+
+    /// When [`HostConnection::give_up`] is due, in nanoseconds.
+    pub(crate) fn patience_ns(&self) -> Option<u64> {
+        self.patience.map(|(until_ns, _)| until_ns)
     }
 
     /// Reads from the host what fits into the client's send buffer, then passes on its FIN.
@@ -174,7 +179,10 @@ impl HostConnection {
         while self.is_writable && socket.can_recv() {
             let written = socket.recv(|bytes| {
                 let written = send(&self.file, bytes, SendFlags::NOSIGNAL);
-                (written.unwrap_or(0), written.map(|written| (written, bytes.len())))
+                (
+                    written.unwrap_or(0),
+                    written.map(|written| (written, bytes.len())),
+                )
             });
             let Ok(written) = written else { return Ok(()) };
             self.note_written(written, copies)?;
@@ -209,4 +217,8 @@ impl HostConnection {
         // Where the host refuses, the other end gets FIN instead of RST.
         let _ = sockopt::set_socket_linger(&self.file, Some(Duration::ZERO));
     }
+}
+
+fn is_over(client: &Socket) -> bool {
+    matches!(client.tcp().state(), State::TimeWait | State::Closed)
 }

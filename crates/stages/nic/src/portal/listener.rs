@@ -39,7 +39,12 @@ impl Listener {
         let socket = TcpListener::bind(address).map_err(listen)?;
         socket.set_nonblocking(true).map_err(listen)?;
         let bound = socket.local_addr().map_err(listen)?;
-        Ok(Listener { socket, bound, is_readable: false, pause_until_ns: 0 })
+        Ok(Listener {
+            socket,
+            bound,
+            is_readable: false,
+            pause_until_ns: 0,
+        })
     }
 
     pub(crate) fn file(&self) -> BorrowedFd<'_> {
@@ -83,7 +88,12 @@ impl Listener {
                     self.pause_until_ns = now_ns + PAUSE_NS;
                     return Ok(Accepted::Nothing);
                 }
-                Err(source) => return Err(NicError::Host { call: "accept", source }),
+                Err(source) => {
+                    return Err(NicError::Host {
+                        call: "accept",
+                        source,
+                    });
+                }
             }
         }
     }

@@ -2,6 +2,8 @@
 
 mod host;
 mod listener;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -38,6 +40,8 @@ pub struct Portal {
     /// Host connections in the slots of their clients.
     hosts: Vec<Option<HostConnection>>,
     open: usize,
+    /// Connections with bytes that the host has not taken.
+    undelivered: usize,
     /// Connections to be served.
     ready: VecDeque<ConnectionId>,
     /// When connections that only wait for the host to read are given up.
@@ -64,12 +68,23 @@ impl Copies {
 impl Portal {
     /// Listens at `listen`. `limits.connections_max` bounds the host connections too.
     pub(crate) fn new(listen: SocketAddr, limits: Limits) -> Result<Portal, NicError> {
-        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)
-            .map_err(|source| NicError::Host { call: "epoll_create", source })?;
+        let epoll =
+            epoll::create(epoll::CreateFlags::CLOEXEC).map_err(|source| NicError::Host {
+                call: "epoll_create",
+                source,
+            })?;
         let listener = Listener::new(listen)?;
         let flags = epoll::EventFlags::IN | epoll::EventFlags::ET;
-        epoll::add(&epoll, listener.file(), epoll::EventData::new_u64(LISTENER), flags)
-            .map_err(|source| NicError::Host { call: "epoll_ctl", source })?;
+        epoll::add(
+            &epoll,
+            listener.file(),
+            epoll::EventData::new_u64(LISTENER),
+            flags,
+        )
+        .map_err(|source| NicError::Host {
+            call: "epoll_ctl",
+            source,
+        })?;
         Ok(Portal {
             epoll,
             events: Vec::with_capacity(EVENTS_PER_VISIT),
@@ -77,6 +92,7 @@ impl Portal {
             clients: Clients::new(limits),
             hosts: Vec::new(),
             open: 0,
+            undelivered: 0,
             ready: VecDeque::new(),
             patience: Deadlines::default(),
             copies: Copies::default(),
@@ -91,6 +107,15 @@ impl Portal {
     /// Host connections that are open.
     pub fn open(&self) -> usize {
         self.open
+    }
+
+    /// While draining, the connections with bytes that the host has not taken; else 0.
+    pub fn held(&self) -> usize {
+        if self.listener.is_none() {
+            self.undelivered
+        } else {
+            0
+        }
     }
 
     /// Readable when a host socket wants something.
@@ -112,7 +137,10 @@ impl Portal {
             Some(listener) if self.clients.room() > 0 => listener.timer_ns(),
             _ => None,
         };
-        [accept_ns, self.clients.timer_ns(), self.patience.first_ns()].into_iter().flatten().min()
+        [accept_ns, self.clients.timer_ns(), self.patience.first_ns()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Takes what was copied since it was last asked.
@@ -144,10 +172,17 @@ impl Portal {
     }
 
     fn read_events(&mut self) -> Result<bool, NicError> {
-        let now = rustix::event::Timespec { tv_sec: 0, tv_nsec: 0 };
+        let now = rustix::event::Timespec {
+            tv_sec: 0,
+            tv_nsec: 0,
+        };
         let mut events = std::mem::take(&mut self.events);
         events.clear();
-        let waited = epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&now));
+        let waited = epoll::wait(
+            &self.epoll,
+            rustix::buffer::spare_capacity(&mut events),
+            Some(&now),
+        );
         for event in &events {
             self.note_event(event.data.u64(), event.flags);
         }
@@ -155,7 +190,10 @@ impl Portal {
         self.events = events;
         match waited {
             Ok(_) | Err(Errno::INTR) => Ok(worked),
-            Err(source) => Err(NicError::Host { call: "epoll_wait", source }),
+            Err(source) => Err(NicError::Host {
+                call: "epoll_wait",
+                source,
+            }),
         }
     }
 
@@ -197,26 +235,31 @@ impl Portal {
     fn serve(&mut self, now_ns: u64, out: &mut impl PacketOut) -> bool {
         let count = self.ready.len().min(SERVED_PER_VISIT);
         for _ in 0..count {
-            let Some(id) = self.ready.pop_front() else { break };
+            let Some(id) = self.ready.pop_front() else {
+                break;
+            };
             self.serve_one(id, now_ns, out);
         }
         count > 0
     }
 
     fn serve_one(&mut self, id: ConnectionId, now_ns: u64, out: &mut impl PacketOut) {
-        let Some(Some(host)) = self.hosts.get_mut(id.slot()) else { return };
+        let Some(Some(host)) = self.hosts.get_mut(id.slot()) else {
+            return;
+        };
         if host.id() != id {
             return;
         }
         host.is_ready = false;
+        self.undelivered -= usize::from(host.is_undelivered);
         let fate = match self.clients.socket(id) {
-            Some(socket) => host.pump(socket, &mut self.copies),
+            Some(socket) => host.pump(socket, now_ns, &mut self.copies),
             None => Fate::Reset,
         };
+        self.undelivered += usize::from(host.is_undelivered && fate == Fate::Open);
         match fate {
             Fate::Open => {
-                let until_ns = host.patience_ns(now_ns);
-                self.patience.set(id.slot() as u32, until_ns);
+                self.patience.set(id.slot() as u32, host.patience_ns());
                 self.clients.touch(id, now_ns, out);
             }
             Fate::Done => {
@@ -239,7 +282,9 @@ impl Portal {
     }
 
     fn accept(&mut self, now_ns: u64, out: &mut impl PacketOut) -> Result<bool, NicError> {
-        let Some(listener) = &mut self.listener else { return Ok(false) };
+        let Some(listener) = &mut self.listener else {
+            return Ok(false);
+        };
         let mut accepted = Vec::new();
         // The host's backlog holds the others until a connection ends.
         let room = self.clients.room().min(ACCEPTS_PER_VISIT);
@@ -256,8 +301,15 @@ impl Portal {
         Ok(worked)
     }
 
-    fn begin(&mut self, file: OwnedFd, now_ns: u64, out: &mut impl PacketOut) -> Result<(), NicError> {
-        let Some(id) = self.clients.connect(now_ns, out) else { return Ok(()) };
+    fn begin(
+        &mut self,
+        file: OwnedFd,
+        now_ns: u64,
+        out: &mut impl PacketOut,
+    ) -> Result<(), NicError> {
+        let Some(id) = self.clients.connect(now_ns, out) else {
+            return Ok(());
+        };
         if self.hosts.len() <= id.slot() {
             self.hosts.resize_with(id.slot() + 1, || None);
         }
@@ -265,8 +317,16 @@ impl Portal {
             | epoll::EventFlags::OUT
             | epoll::EventFlags::RDHUP
             | epoll::EventFlags::ET;
-        epoll::add(&self.epoll, &file, epoll::EventData::new_u64(id.word()), flags)
-            .map_err(|source| NicError::Host { call: "epoll_ctl", source })?;
+        epoll::add(
+            &self.epoll,
+            &file,
+            epoll::EventData::new_u64(id.word()),
+            flags,
+        )
+        .map_err(|source| NicError::Host {
+            call: "epoll_ctl",
+            source,
+        })?;
         self.hosts[id.slot()] = Some(HostConnection::new(file, id));
         self.open += 1;
         Ok(())

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use brigade_link::tcp;
 
 use super::WirePeer;
-use crate::client::{Clients, ConnectionId, Limits, is_closed};
 use crate::NicError;
+use crate::client::{Clients, ConnectionId, Limits, is_closed};
 
 /// Where a client is, whom it talks to, and what it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +103,12 @@ impl Client {
             send_bytes: options.send_bytes,
             seed: options.seed,
         });
-        Client { clients, peer, started: Instant::now(), now_ns: 0 }
+        Client {
+            clients,
+            peer,
+            started: Instant::now(),
+            now_ns: 0,
+        }
     }
 
     /// Begins a connection. [`Client::state`] tells when it is open.
@@ -116,7 +121,9 @@ impl Client {
     /// Sends bytes: as many as the send buffer takes, which is what it gives. 0 while the
     /// connection is not open.
     pub fn send(&mut self, id: ConnectionId, data: &[u8]) -> usize {
-        let Some(socket) = self.clients.socket(id) else { return 0 };
+        let Some(socket) = self.clients.socket(id) else {
+            return 0;
+        };
         let sent = socket.tcp_mut().send_slice(data).unwrap_or(0);
         self.flush(id);
         sent
@@ -124,7 +131,9 @@ impl Client {
 
     /// Receives bytes that have come: as many as `data` takes, which is what it gives.
     pub fn receive(&mut self, id: ConnectionId, data: &mut [u8]) -> usize {
-        let Some(socket) = self.clients.socket(id) else { return 0 };
+        let Some(socket) = self.clients.socket(id) else {
+            return 0;
+        };
         let received = socket.tcp_mut().recv_slice(data).unwrap_or(0);
         // The server must learn that there is room again.
         self.flush(id);
@@ -133,7 +142,9 @@ impl Client {
 
     /// How far the connection is.
     pub fn state(&mut self, id: ConnectionId) -> State {
-        let Some(socket) = self.clients.socket(id) else { return State::Gone };
+        let Some(socket) = self.clients.socket(id) else {
+            return State::Gone;
+        };
         match socket.tcp().state() {
             tcp::State::SynSent | tcp::State::SynReceived => State::Connecting,
             _ if socket.is_finished() => State::Finished,
@@ -144,7 +155,9 @@ impl Client {
 
     /// Bytes that were sent but not acknowledged by the server.
     pub fn unsent_bytes(&mut self, id: ConnectionId) -> usize {
-        self.clients.socket(id).map_or(0, |socket| socket.tcp().send_queue())
+        self.clients
+            .socket(id)
+            .map_or(0, |socket| socket.tcp().send_queue())
     }
 
     /// Sends FIN after what was sent; receiving is still possible.
@@ -188,7 +201,10 @@ impl Client {
         if received > 0 {
             return received;
         }
-        let patience_ns = self.clients.timer_ns().map(|at_ns| at_ns.saturating_sub(self.now_ns));
+        let patience_ns = self
+            .clients
+            .timer_ns()
+            .map(|at_ns| at_ns.saturating_sub(self.now_ns));
         let patience = patience_ns.map_or(timeout, |ns| timeout.min(Duration::from_nanos(ns)));
         self.peer.wait(patience);
         self.poll_at(self.clock_ns())

@@ -12,8 +12,19 @@ pub(crate) fn lane(capacity: usize) -> (Sending, Receiving) {
         // There is room for all of them.
         let _ = empty_in.try_send(Vec::new());
     }
-    let sending = Sending { full: full_in, empty: empty_out, spare: None };
-    (sending, Receiving { full: full_out, empty: empty_in, waiting: None })
+    let sending = Sending {
+        full: full_in,
+        empty: empty_out,
+        spare: None,
+    };
+    (
+        sending,
+        Receiving {
+            full: full_out,
+            empty: empty_in,
+            waiting: None,
+        },
+    )
 }
 
 /// The sender's end.

@@ -2,6 +2,8 @@
 
 mod client;
 mod lane;
+#[cfg(test)]
+mod tests;
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
@@ -19,7 +21,10 @@ use lane::{Receiving, Sending, lane};
 /// Makes a wire that holds up to `capacity` packets each way.
 pub fn pair(capacity: usize) -> Result<(WireEnd, WirePeer), NicError> {
     let flags = EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK;
-    let file = eventfd(0, flags).map_err(|source| NicError::Host { call: "eventfd", source })?;
+    let file = eventfd(0, flags).map_err(|source| NicError::Host {
+        call: "eventfd",
+        source,
+    })?;
     let bell = Arc::new(Bell {
         file,
         is_rung: AtomicBool::new(false),
@@ -27,8 +32,20 @@ pub fn pair(capacity: usize) -> Result<(WireEnd, WirePeer), NicError> {
     });
     let (to_stage, from_peer) = lane(capacity);
     let (to_peer, from_stage) = lane(capacity);
-    let end = WireEnd { to_peer, from_peer, bell: Arc::clone(&bell) };
-    Ok((end, WirePeer { to_stage, from_stage, bell, is_unannounced: false }))
+    let end = WireEnd {
+        to_peer,
+        from_peer,
+        bell: Arc::clone(&bell),
+    };
+    Ok((
+        end,
+        WirePeer {
+            to_stage,
+            from_stage,
+            bell,
+            is_unannounced: false,
+        },
+    ))
 }
 
 /// Wakes the stage's core.

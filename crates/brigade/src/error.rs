@@ -1,0 +1,76 @@
+//! What can go wrong with a command.
+
+use std::path::PathBuf;
+
+use brigade_runtime::RuntimeError;
+
+/// Errors of Brigade's commands. Each message says what happened, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The pipeline or placement is wrong.
+    #[error(transparent)]
+    Graph(#[from] brigade_graph::Error),
+    /// The pipeline failed.
+    #[error(transparent)]
+    Runtime(#[from] RuntimeError),
+    /// The machine does not have what was asked for.
+    #[error(transparent)]
+    Topology(#[from] brigade_topology::Error),
+    /// The telemetry of a running Brigade cannot be read.
+    #[error(transparent)]
+    Telemetry(#[from] brigade_telemetry::Error),
+    /// A file cannot be read or written.
+    #[error("{path}: {source}", path = path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Signals cannot be caught.
+    #[error("the kernel refused to deliver signals: {0}")]
+    Signals(std::io::Error),
+    /// No such pipeline.
+    #[error("there is no pipeline `{0}`; give web, echo, or a file that ends in .toml")]
+    NoPipeline(String),
+    /// An argument does not fit the pipeline.
+    #[error("{argument} does not fit pipeline `{pipeline}`: it has no {missing} stage; leave it out")]
+    Misfit {
+        /// The argument.
+        argument: &'static str,
+        /// The pipeline's name.
+        pipeline: String,
+        /// The kind of stage that it lacks.
+        missing: &'static str,
+    },
+    /// The number of items is out of range.
+    #[error("--items {0} is out of range; give 1 to 1000000")]
+    Items(u64),
+    /// The image was made for another shop.
+    #[error("{disk} holds a shop of {found} items, but --items {wanted} was asked for; leave --items out, or name another --disk")]
+    OtherItems {
+        /// The image.
+        disk: String,
+        /// Items in it.
+        found: u64,
+        /// Items asked for.
+        wanted: u64,
+    },
+    /// Filling the image failed.
+    #[error("{disk} could not be filled with the shop's data: {reason}")]
+    Populate {
+        /// The image.
+        disk: String,
+        /// Why.
+        reason: String,
+    },
+    /// A file with the name of the unfinished image is there and is not ours to remove.
+    #[error("{path}: a shop is being made there by another Brigade; wait for it, or name another --disk", path = path.display())]
+    InTheMaking {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The in-process load failed.
+    #[error("the load on the wire failed: {0}")]
+    Load(String),
+}

@@ -1,0 +1,207 @@
+//! `brigade run` and `brigade top`.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use brigade_graph::{Pipeline, Placement};
+use brigade_nic::wire;
+use brigade_runtime::{Plan, Running};
+use brigade_stage::{OptionValue, Registry};
+use brigade_topology::{Machine, parse_cores};
+
+use crate::cli::{Nic, RunArgs, TopArgs, default_disk};
+use crate::load::{self, Load};
+use crate::{Error, pipelines, prepare, signals, top};
+
+/// Packets that the wire holds each way.
+const WIRE_PACKETS: usize = 1024;
+/// The load's time that is not counted.
+const WARM_UP: Duration = Duration::from_secs(1);
+
+/// `brigade top`.
+pub fn top(args: &TopArgs) -> Result<(), Error> {
+    let TopArgs { pid, once, json, interval_ms } = *args;
+    Ok(top::run(&top::TopOptions { pid, once, json, interval_ms })?)
+}
+
+/// `brigade run`.
+pub fn run(args: &RunArgs, registry: &Registry) -> Result<(), Error> {
+    let mut pipeline = pipelines::named(&args.pipeline, registry)?;
+    apply(args, &mut pipeline, registry)?;
+    let cores = cores(args)?;
+    let placement = pipelines::placement(&args.placement, &pipeline, &cores)?;
+    check_cores(&placement)?;
+    // Nobody would notice a port in use while an image is made; look first.
+    if let Some(listen) = listen_address(&pipeline) {
+        prepare::check_listen(&listen)?;
+    }
+    let image = prepare::image(args, &pipeline, registry, cores[0])?;
+    let mut plan = Plan::new(pipeline, placement);
+    plan.cohort = args.cohort as usize;
+    prepare::hand_in(&mut plan, &image);
+    match stage_of_kind(&plan.pipeline, "wire") {
+        Some(nic) => run_wire(args, plan, &nic, image.items),
+        None => run_portal(args, plan),
+    }
+}
+
+/// Puts the command line's options into the pipeline.
+fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result<(), Error> {
+    let misfit = |argument, missing, pipeline: &Pipeline| Error::Misfit {
+        argument,
+        pipeline: pipeline.name().to_owned(),
+        missing,
+    };
+    let nic = stage_of_kind(pipeline, "portal").or_else(|| stage_of_kind(pipeline, "wire"));
+    if let Some(kind) = args.nic {
+        let nic = nic.clone().ok_or_else(|| misfit("--nic", "nic", pipeline))?;
+        let kind = if kind == Nic::Wire { "wire" } else { "portal" };
+        pipeline.set_kind(&nic, kind, registry)?;
+    }
+    if let Some(listen) = &args.listen {
+        let nic = stage_of_kind(pipeline, "portal");
+        let nic = nic.ok_or_else(|| misfit("--listen", "portal", pipeline))?;
+        pipeline.set_option(&nic, "listen", OptionValue::text(listen))?;
+    }
+    let Some(block) = stage_of_kind(pipeline, "block") else {
+        return match args.disk {
+            Some(_) => Err(misfit("--disk", "block", pipeline)),
+            None => Ok(()),
+        };
+    };
+    let named = pipeline.stages().iter().any(|s| s.name == block && s.options.contains_key("disk"));
+    let default = (!named).then(|| default_disk().display().to_string());
+    if let Some(disk) = args.disk.clone().or(default) {
+        pipeline.set_option(&block, "disk", OptionValue::text(&disk))?;
+        if let Some(fs) = stage_of_kind(pipeline, "fs") {
+            pipeline.set_option(&fs, "disk", OptionValue::text(disk))?;
+        }
+    }
+    Ok(())
+}
+
+/// The name of the first stage of `kind`.
+pub(crate) fn stage_of_kind(pipeline: &Pipeline, kind: &str) -> Option<String> {
+    let stage = pipeline.stages().iter().find(|stage| stage.kind.name() == kind)?;
+    Some(stage.name.clone())
+}
+
+fn listen_address(pipeline: &Pipeline) -> Option<String> {
+    let portal = pipeline.stages().iter().find(|stage| stage.kind.name() == "portal")?;
+    let declared = portal.kind.options().iter().find(|option| option.name == "listen")?;
+    match portal.options.get("listen").unwrap_or(&declared.default) {
+        OptionValue::Text(listen) => Some(listen.clone()),
+        _ => None,
+    }
+}
+
+fn cores(args: &RunArgs) -> Result<Vec<usize>, Error> {
+    let machine = Machine::read()?;
+    let Some(list) = &args.cores else { return Ok(machine.ids()) };
+    let cores = parse_cores(list)?;
+    machine.check(&cores)?;
+    Ok(cores)
+}
+
+fn check_cores(placement: &Placement) -> Result<(), Error> {
+    let cores: Vec<usize> = placement.cores().iter().map(|core| core.core).collect();
+    Ok(Machine::read()?.check(&cores)?)
+}
+
+/// `web on cores 0 1 (spread): nic tcp http | bookstore db fs block`
+fn describe(plan: &Plan) -> String {
+    let names = |stages: &[usize]| {
+        let names = stages.iter().map(|&s| plan.pipeline.stages()[s].name.as_str());
+        names.collect::<Vec<_>>().join(" ")
+    };
+    let cores = plan.placement.cores().iter();
+    let groups: Vec<String> =
+        cores.map(|core| format!("core {}: {}", core.core, names(&core.stages))).collect();
+    format!("{} ({})  {}", plan.pipeline.name(), plan.placement.name(), groups.join("  |  "))
+}
+
+fn run_portal(args: &RunArgs, mut plan: Plan) -> Result<(), Error> {
+    let (sender, bound) = channel::<SocketAddr>();
+    let portal = stage_of_kind(&plan.pipeline, "portal");
+    if let Some(nic) = &portal {
+        plan.resources(nic).put("bound", sender);
+    }
+    println!("brigade: {}", describe(&plan));
+    let running = Running::start(plan)?;
+    let stop = running.stop_handle();
+    signals::on_first_signal(move || stop.stop())?;
+    if portal.is_some() {
+        print_address(&bound);
+    }
+    println!("brigade: `brigade top` shows the pipeline at work; Ctrl-C ends it");
+    running.wait(args.duration_s.map(Duration::from_secs))?;
+    println!("brigade: drained, flushed and closed");
+    Ok(())
+}
+
+fn print_address(bound: &Receiver<SocketAddr>) {
+    // Every stage has been made by now, so the portal has sent its address.
+    if let Ok(address) = bound.try_recv() {
+        println!("brigade: open http://{address}/");
+    }
+}
+
+fn run_wire(args: &RunArgs, mut plan: Plan, nic: &str, items: u64) -> Result<(), Error> {
+    let (end, peer) = wire::pair(WIRE_PACKETS).map_err(|e| Error::Load(e.to_string()))?;
+    plan.resources(nic).put("wire", end);
+    println!("brigade: {}", describe(&plan));
+    let load = Load {
+        connections: args.connections as usize,
+        path: args.path.clone(),
+        items,
+        warm_up: WARM_UP,
+    };
+    println!("brigade: {} connections on the wire ask for {}", load.connections, load.path);
+    let running = Running::start(plan)?;
+    let stop_load = Arc::new(AtomicBool::new(false));
+    let thread = load::spawn(peer, load, Arc::clone(&stop_load));
+    let thread = thread.map_err(|e| Error::Load(e.to_string()))?;
+    let (stop, stop_first) = (running.stop_handle(), Arc::clone(&stop_load));
+    signals::on_first_signal(move || {
+        stop_first.store(true, Ordering::Relaxed);
+        stop.stop();
+    })?;
+    let limit = args.duration_s.map(|seconds| Duration::from_secs(seconds) + WARM_UP);
+    // The load ends before the pipeline drains: its last requests are answered.
+    let watcher = std::thread::spawn({
+        let (stop, stop_load) = (running.stop_handle(), Arc::clone(&stop_load));
+        move || {
+            let begun = std::time::Instant::now();
+            while limit.is_none_or(|limit| begun.elapsed() < limit) && !stop_load.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            stop_load.store(true, Ordering::Relaxed);
+            let outcome = thread.join();
+            stop.stop();
+            outcome
+        }
+    });
+    let result = running.wait(None);
+    stop_load.store(true, Ordering::Relaxed);
+    let outcome = watcher.join().and_then(|outcome| outcome);
+    result?;
+    report(outcome.map_err(|_| Error::Load("its thread panicked".into()))?.map_err(Error::Load)?)
+}
+
+fn report(outcome: load::Outcome) -> Result<(), Error> {
+    let seconds = outcome.elapsed.as_secs_f64().max(1e-9);
+    let pages = outcome.pages.max(1) as f64;
+    println!("pages                 {:>10}", outcome.pages);
+    println!("errors                {:>10}", outcome.errors);
+    println!("pages/s               {:>10.0}", outcome.pages as f64 / seconds);
+    println!("CPU time per page     {:>10.1} us (all threads but the load's)", outcome.cpu.as_secs_f64() * 1e6 / pages);
+    println!("latency p50           {:>10.1} us", outcome.quantile_ns(0.50) as f64 / 1e3);
+    println!("latency p99           {:>10.1} us", outcome.quantile_ns(0.99) as f64 / 1e3);
+    if outcome.pages == 0 {
+        return Err(Error::Load("not one page was answered".into()));
+    }
+    Ok(())
+}

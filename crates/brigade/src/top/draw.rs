@@ -1,0 +1,346 @@
+//! The pipeline as a drawing of characters, in data order.
+
+use std::fmt::Write as _;
+
+use brigade_telemetry::{CoreInterval, EdgeInterval, StageInterval, WindowInterval};
+
+use super::Frame;
+use super::text::{columns, fit, gauge, percent, plain, rate, span, three, time, wrap};
+
+/// How to draw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// Columns to use; fewer than 80 are not enough and count as 80.
+    pub columns: usize,
+    /// Rows to use, if they are limited: the figures below the bars are left out first.
+    pub rows: Option<usize>,
+    /// Whether to use ANSI colours.
+    pub colour: bool,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Style {
+            columns: 80,
+            rows: None,
+            colour: false,
+        }
+    }
+}
+
+/// How a share of time is drawn: its character tells it apart without colours.
+#[derive(Clone, Copy)]
+struct Ink {
+    name: &'static str,
+    character: &'static str,
+    colour: &'static str,
+}
+
+const fn ink(name: &'static str, character: &'static str, colour: &'static str) -> Ink {
+    Ink {
+        name,
+        character,
+        colour,
+    }
+}
+
+const BUSY: Ink = ink("busy", "█", "32");
+const BLOCKED: Ink = ink("blocked", "▓", "31");
+const READY: Ink = ink("ready", "▒", "33");
+const AWAITING: Ink = ink("awaiting", "░", "34");
+const STARVED: Ink = ink("starved", "·", "90");
+const POLLING: Ink = ink("polling", "▒", "33");
+const IDLE: Ink = ink("idle", "·", "90");
+
+const BOLD: &str = "1";
+const DIM: &str = "2";
+const ALARM: &str = "1;31";
+
+/// A narrower window wraps the lines.
+pub(super) const COLUMNS_MIN: usize = 80;
+/// From here on there is room for what is nice to know.
+const COLUMNS_WIDE: usize = 100;
+/// Columns of a stage's name and of an edge's label.
+const NAME_COLUMNS: usize = 11;
+const LABEL_COLUMNS: usize = 28;
+/// Columns of a stage's length and rate.
+const FIGURE_COLUMNS: usize = 22;
+
+/// Draws one look.
+pub fn draw(frame: &Frame<'_>, style: Style) -> String {
+    let full = Drawing {
+        frame,
+        style,
+        figures: true,
+    }
+    .all();
+    match style.rows {
+        Some(rows) if full.lines().count() > rows => cut(
+            &Drawing {
+                frame,
+                style,
+                figures: false,
+            }
+            .all(),
+            rows,
+        ),
+        _ => full,
+    }
+}
+
+/// The first `rows` lines of a drawing.
+fn cut(drawing: &str, rows: usize) -> String {
+    let lines: Vec<&str> = drawing.lines().collect();
+    if lines.len() <= rows {
+        return drawing.to_owned();
+    }
+    let kept = rows.saturating_sub(1);
+    let hidden = lines.len() - kept;
+    format!(
+        "{}\n({hidden} more lines: make the window higher)\n",
+        lines[..kept].join("\n")
+    )
+}
+
+struct Drawing<'a> {
+    frame: &'a Frame<'a>,
+    style: Style,
+    /// Whether the five times are also given as figures.
+    figures: bool,
+}
+
+impl Drawing<'_> {
+    fn all(&self) -> String {
+        let mut out = String::new();
+        self.head(&mut out);
+        for stage in 0..self.frame.description.stages.len() {
+            self.stage(&mut out, stage);
+            self.edges_below(&mut out, stage);
+        }
+        self.cores(&mut out);
+        self.windows(&mut out);
+        self.counters(&mut out);
+        out
+    }
+
+    fn columns(&self) -> usize {
+        self.style.columns.max(COLUMNS_MIN)
+    }
+
+    fn paint(&self, text: &str, colour: &str) -> String {
+        if self.style.colour {
+            format!("\x1b[{colour}m{text}\x1b[0m")
+        } else {
+            text.to_owned()
+        }
+    }
+
+    fn head(&self, out: &mut String) {
+        let (d, interval) = (self.frame.description, self.frame.interval);
+        let seconds = three(interval.length_ns() as f64 / 1e9);
+        let rest = format!(
+            "  {}   process {}   up {}   over {seconds} s",
+            plain(&d.placement),
+            self.frame.pid,
+            span(self.frame.uptime_ns)
+        );
+        let rest = fit(
+            &rest,
+            self.columns().saturating_sub(d.pipeline.chars().count()),
+        );
+        let name = self.paint(&plain(&d.pipeline), BOLD);
+        let _ = writeln!(out, "{name}{}", rest.trim_end());
+        let sentence = wrap(&self.frame.verdict.sentence, self.columns());
+        for line in sentence.lines() {
+            let _ = writeln!(out, "{}", self.paint(line, BOLD));
+        }
+        let width = self.columns() - FIGURE_COLUMNS;
+        let titles = format!("{:width$}{:>9}{:>13}", "", "length", "messages");
+        let _ = writeln!(out, "{}", self.paint(&titles, DIM));
+    }
+
+    fn stage(&self, out: &mut String, index: usize) {
+        let d = &self.frame.description.stages[index];
+        let Some(s) = self.frame.interval.stages.get(index) else {
+            return;
+        };
+        let shares = stage_shares(s);
+        let name = self.paint(&fit(&plain(&d.name), NAME_COLUMNS), BOLD);
+        let core = format!("core {:<3}", d.core);
+        let figures = match s.stopped {
+            true => self.paint(&format!("{:>22}", "STOPPED"), ALARM),
+            false => format!(
+                "{:>9}{:>13}",
+                time(s.stage_length_ns),
+                rate(s.messages_per_s)
+            ),
+        };
+        let width = self.columns() - NAME_COLUMNS - 8 - 2 - FIGURE_COLUMNS;
+        let bar = self.bar(&shares, width);
+        let _ = writeln!(out, "{name} {core} {bar}{figures}");
+        if self.figures {
+            let _ = writeln!(out, "  {}", self.legend(&shares));
+        }
+    }
+
+    /// The edges that join a stage with later ones, and those at both ends of the same stage.
+    fn edges_below(&self, out: &mut String, stage: usize) {
+        let edges = self
+            .frame
+            .description
+            .edges
+            .iter()
+            .zip(&self.frame.interval.edges);
+        for (d, e) in edges.filter(|(d, _)| d.from_stage.min(d.to_stage) == stage) {
+            let arrow = if d.from_stage <= d.to_stage {
+                "↓"
+            } else {
+                "↑"
+            };
+            let next = d.from_stage.abs_diff(d.to_stage) == 1;
+            let description = self.frame.description;
+            let label = match next {
+                true => format!("{} > {}", d.from_port, d.to_port),
+                false => format!("{} > {}", description.edge_from(d), description.edge_to(d)),
+            };
+            let label = fit(&plain(&label), LABEL_COLUMNS);
+            let line = self.edge(&label, e, d.capacity);
+            let _ = writeln!(out, "  {} {line}", self.paint(arrow, DIM));
+        }
+    }
+
+    fn edge(&self, label: &str, e: &EdgeInterval, capacity: u64) -> String {
+        // Room for "256.0/65536" and "wait 999 ms" behind the gauge, and for "full 1.23 k/s".
+        let wide = self.columns() >= COLUMNS_WIDE;
+        let width = self.columns() - LABEL_COLUMNS - 4 - 2 - 13 - 13 - if wide { 15 } else { 0 };
+        let ratio = if capacity == 0 {
+            0.0
+        } else {
+            e.occupancy_mean / capacity as f64
+        };
+        let bar = gauge(ratio, width);
+        let colour = if ratio >= 0.9 {
+            BLOCKED.colour
+        } else {
+            BUSY.colour
+        };
+        let occupancy = format!("{}/{capacity}", three(e.occupancy_mean));
+        let wait = format!("wait {}", time(e.wait_ns_mean));
+        let full = match (wide, e.full_events_per_s > 0.0) {
+            (true, true) => format!("{:>15}", format!("full {}", rate(e.full_events_per_s))),
+            _ => String::new(),
+        };
+        format!(
+            "{label}▕{}▏{occupancy:>13}{wait:>13}{full}",
+            self.paint(&bar, colour)
+        )
+    }
+
+    fn cores(&self, out: &mut String) {
+        let _ = writeln!(out);
+        let wide = self.columns() >= COLUMNS_WIDE;
+        // "core 127 ", two spaces, and a legend of at most 41 columns are always there.
+        let width = self.columns() - 9 - 2 - 41 - if wide { 30 } else { 0 };
+        let cores = self.frame.description.cores.iter();
+        for (id, core) in cores.zip(&self.frame.interval.cores) {
+            let shares = core_shares(core);
+            let (bar, legend) = (self.bar(&shares, width), self.legend(&shares));
+            let (parks, wakes) = (rate(core.parks_per_s), rate(core.wakes_per_s));
+            let rest = match wide {
+                true => format!("  parks {parks}  wakes {wakes}"),
+                false => String::new(),
+            };
+            let _ = writeln!(out, "core {id:<3} {bar}  {legend}{rest}");
+        }
+    }
+
+    fn windows(&self, out: &mut String) {
+        let windows = self
+            .frame
+            .description
+            .windows
+            .iter()
+            .zip(&self.frame.interval.windows);
+        for (d, w) in windows {
+            let stage = self
+                .frame
+                .description
+                .stages
+                .get(d.stage)
+                .map_or("?", |s| s.name.as_str());
+            let label = fit(&plain(&format!("window {stage}.{}", d.name)), LABEL_COLUMNS);
+            let _ = writeln!(out, "{label}{}", self.window(w, d.tokens));
+        }
+    }
+
+    fn window(&self, w: &WindowInterval, tokens: u64) -> String {
+        let width = self.columns() - LABEL_COLUMNS - 2 - 13 - 29;
+        let ratio = if tokens == 0 {
+            0.0
+        } else {
+            w.in_flight_mean / tokens as f64
+        };
+        let bar = self.paint(&gauge(ratio, width), AWAITING.colour);
+        let out = format!("{}/{tokens}", three(w.in_flight_mean));
+        let latency = format!("latency {}", time(w.latency_ns_mean));
+        format!(
+            "▕{bar}▏{out:>13}{latency:>18}{:>11}",
+            rate(w.completions_per_s)
+        )
+    }
+
+    fn counters(&self, out: &mut String) {
+        let counters = self
+            .frame
+            .description
+            .counters
+            .iter()
+            .zip(&self.frame.interval.counters);
+        for (name, counter) in counters {
+            let name = fit(&plain(name), LABEL_COLUMNS);
+            let _ = writeln!(
+                out,
+                "{name} {:>13}{:>13}",
+                counter.total,
+                rate(counter.per_s)
+            );
+        }
+    }
+
+    fn bar<const N: usize>(&self, shares: &[(Ink, f64); N], width: usize) -> String {
+        let columns = columns(shares.map(|(_, share)| share), width);
+        let parts = shares
+            .iter()
+            .zip(columns)
+            .filter(|(_, columns)| *columns > 0);
+        parts
+            .map(|((ink, _), n)| self.paint(&ink.character.repeat(n), ink.colour))
+            .collect()
+    }
+
+    fn legend<const N: usize>(&self, shares: &[(Ink, f64); N]) -> String {
+        let part = |(ink, share): &(Ink, f64)| {
+            let character = self.paint(ink.character, ink.colour);
+            format!("{character} {} {}", ink.name, percent(*share))
+        };
+        shares.iter().map(part).collect::<Vec<_>>().join("  ")
+    }
+}
+
+fn stage_shares(s: &StageInterval) -> [(Ink, f64); 5] {
+    [
+        (BUSY, s.busy_ratio),
+        (BLOCKED, s.blocked_ratio),
+        (READY, s.ready_ratio),
+        (AWAITING, s.awaiting_ratio),
+        (STARVED, s.starved_ratio),
+    ]
+}
+
+fn core_shares(c: &CoreInterval) -> [(Ink, f64); 3] {
+    [
+        (BUSY, c.busy_ratio),
+        (POLLING, c.polling_ratio),
+        (IDLE, c.idle_ratio),
+    ]
+}

@@ -1,0 +1,130 @@
+//! pread and pwrite on one helper thread, where io_uring or O_DIRECT is refused.
+
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::fd::BorrowedFd;
+use rustix::io::{Errno, pread, pwrite};
+
+use super::{Completion, Engine, Operation, Work};
+use crate::error::{BlockError, errno};
+use crate::image::Image;
+
+/// See the module's documentation.
+pub struct Thread {
+    size_bytes: u64,
+    requests: Option<SyncSender<Work>>,
+    answers: Receiver<Completion>,
+    event: Arc<OwnedFd>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Thread {
+    /// An engine for `image` with at most `depth` requests in flight.
+    ///
+    /// # Errors
+    /// When there is no thread or eventfd to be had.
+    pub fn new(image: Image, depth: usize) -> Result<Self, std::io::Error> {
+        let event = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        // Both have room for everything in flight, so that neither side ever waits for room.
+        let (requests, work) = sync_channel::<Work>(depth);
+        let (answer, answers) = sync_channel(depth);
+        let (size_bytes, ring) = (image.size_bytes, Arc::clone(&event));
+        let body = move || {
+            for work in work {
+                let completion = perform(image.fd.as_fd(), work);
+                if answer.send(completion).is_err() {
+                    return;
+                }
+                // It can only fail when the counter is full, and then it is readable.
+                let _ = rustix::io::write(&ring, &1u64.to_ne_bytes());
+            }
+        };
+        let thread = std::thread::Builder::new().name("brigade-disk".into()).spawn(body)?;
+        let (requests, thread) = (Some(requests), Some(thread));
+        Ok(Thread { size_bytes, requests, answers, event, thread })
+    }
+}
+
+impl Engine for Thread {
+    fn size_bytes(&self) -> u64 {
+        self.size_bytes
+    }
+
+    fn push(&mut self, work: Work) {
+        match self.requests.as_ref().map(|requests| requests.try_send(work)) {
+            Some(Ok(())) => {}
+            Some(Err(TrySendError::Full(_))) => {
+                unreachable!("more requests in flight than the queue depth")
+            }
+            Some(Err(TrySendError::Disconnected(_))) | None => {
+                unreachable!("the disk's thread runs until its channel is closed")
+            }
+        }
+    }
+
+    fn poll(&mut self, done: &mut Vec<Completion>) -> Result<(), BlockError> {
+        let before = done.len();
+        done.extend(self.answers.try_iter());
+        if done.len() > before {
+            let _ = rustix::io::read(&*self.event, &mut [0; 8]);
+            // One that was announced by what was just read.
+            done.extend(self.answers.try_iter());
+        }
+        Ok(())
+    }
+
+    fn file(&self) -> Option<RawFd> {
+        Some(self.event.as_raw_fd())
+    }
+}
+
+impl Drop for Thread {
+    fn drop(&mut self) {
+        self.requests = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was reported by itself.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn perform(fd: BorrowedFd<'_>, mut work: Work) -> Completion {
+    let (offset, length) = (work.offset_bytes, work.length_bytes);
+    let bytes = work.page.as_mut().map_or(&mut [][..], |page| &mut page.payload_mut()[..length]);
+    let result = match work.operation {
+        Operation::Read => all(bytes.len(), errno::IO, |from| {
+            pread(fd, &mut bytes[from..], offset + from as u64)
+        }),
+        Operation::Write => all(bytes.len(), errno::NOSPC, |from| {
+            pwrite(fd, &bytes[from..], offset + from as u64)
+        }),
+        Operation::Flush => rustix::fs::fdatasync(fd).map_err(to_errno),
+    };
+    Completion { work, result }
+}
+
+/// Calls `transfer` until all of `length` is done; `at_end` is the errno when it stops short.
+fn all(
+    length: usize,
+    at_end: u32,
+    mut transfer: impl FnMut(usize) -> Result<usize, Errno>,
+) -> Result<(), u32> {
+    let mut from = 0;
+    while from < length {
+        match transfer(from) {
+            Ok(0) => return Err(at_end),
+            Ok(count) => from += count,
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(to_errno(errno)),
+        }
+    }
+    Ok(())
+}
+
+fn to_errno(errno: Errno) -> u32 {
+    errno.raw_os_error().unsigned_abs()
+}

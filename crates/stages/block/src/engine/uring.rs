@@ -1,0 +1,182 @@
+//! io_uring on a file opened with O_DIRECT: the kernel reads and writes the pages themselves.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+
+use io_uring::{IoUring, opcode, types};
+use rustix::event::{EventfdFlags, eventfd};
+use rustix::io::Errno;
+
+use super::{Completion, Engine, Operation, Work};
+use crate::error::{BlockError, errno};
+use crate::image::Image;
+
+/// See the module's documentation.
+pub struct Uring {
+    ring: IoUring,
+    image: Image,
+    event: OwnedFd,
+    /// By slot: the requests that the kernel has. A page in here is not touched.
+    flying: Vec<Option<Work>>,
+    free: Vec<usize>,
+}
+
+impl Uring {
+    /// An engine for `image` with at most `depth` requests in flight.
+    ///
+    /// # Errors
+    /// When the kernel refuses io_uring.
+    pub fn new(image: Image, depth: usize) -> Result<Self, (Image, io::Error)> {
+        let parts = new_ring(depth).and_then(|ring| {
+            let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+            ring.submitter().register_eventfd(event.as_raw_fd())?;
+            Ok((ring, event))
+        });
+        match parts {
+            Err(cause) => Err((image, cause)),
+            Ok((ring, event)) => {
+                let flying = (0..depth).map(|_| None).collect();
+                Ok(Uring { ring, image, event, flying, free: (0..depth).collect() })
+            }
+        }
+    }
+
+    /// Whether an enter or a look at the queue would bring an answer.
+    fn has_news(&mut self) -> bool {
+        !self.ring.completion().is_empty() || self.ring.submission().taskrun()
+    }
+
+    fn submit(&mut self, wait_for: usize) -> Result<(), BlockError> {
+        match self.ring.submit_and_wait(wait_for) {
+            Ok(_) => Ok(()),
+            // Not now: what is queued stays queued, and the next visit submits it.
+            Err(cause) if is_transient(&cause) => Ok(()),
+            Err(cause) => Err(BlockError::Queue(cause)),
+        }
+    }
+
+    fn reap(&mut self, done: &mut Vec<Completion>) {
+        let answers: Vec<(u64, i32)> =
+            self.ring.completion().map(|entry| (entry.user_data(), entry.result())).collect();
+        for (slot, answer) in answers {
+            let place = self.flying.get_mut(slot as usize);
+            let Some(work) = place.and_then(Option::take) else { continue };
+            self.free.push(slot as usize);
+            if answer == -Errno::AGAIN.raw_os_error() || answer == -Errno::INTR.raw_os_error() {
+                self.push(work);
+                continue;
+            }
+            let result = judge(&work, answer);
+            done.push(Completion { work, result });
+        }
+    }
+
+    fn drain_event(&self) {
+        // Nothing to read (EAGAIN) is as good as something read: it is not readable any more.
+        let _ = rustix::io::read(&self.event, &mut [0; 8]);
+    }
+}
+
+impl Engine for Uring {
+    fn size_bytes(&self) -> u64 {
+        self.image.size_bytes
+    }
+
+    fn push(&mut self, mut work: Work) {
+        let Some(slot) = self.free.pop() else {
+            unreachable!("more requests in flight than the queue depth")
+        };
+        let length = work.length_bytes as u32;
+        let fd = types::Fd(self.image.fd.as_raw_fd());
+        let buffer = work.page.as_mut().map_or(&mut [][..], |page| page.payload_mut());
+        debug_assert!(buffer.len() >= work.length_bytes);
+        let entry = match work.operation {
+            Operation::Read => opcode::Read::new(fd, buffer.as_mut_ptr(), length)
+                .offset(work.offset_bytes)
+                .build(),
+            Operation::Write => {
+                opcode::Write::new(fd, buffer.as_ptr(), length).offset(work.offset_bytes).build()
+            }
+            Operation::Flush => {
+                opcode::Fsync::new(fd).flags(types::FsyncFlags::DATASYNC).build()
+            }
+        };
+        self.flying[slot] = Some(work);
+        let entry = entry.user_data(slot as u64);
+        // SAFETY: the file descriptor is open as long as `self.image`, which outlives the ring's
+        // last request (`Drop` waits for it). The buffer is the page's memory, at least `length`
+        // bytes (checked by the stage before the push); it is mapped as long as the page exists,
+        // and the page is now in `self.flying`, from where only its completion takes it. Until
+        // then nobody reads or writes it: a `Page` has one owner, and this one does not look.
+        let pushed = unsafe { self.ring.submission().push(&entry) };
+        if pushed.is_err() {
+            unreachable!("the submission queue has at least as many entries as the queue depth")
+        }
+    }
+
+    fn poll(&mut self, done: &mut Vec<Completion>) -> Result<(), BlockError> {
+        if !self.ring.submission().is_empty() {
+            self.submit(0)?;
+        }
+        while self.has_news() {
+            if self.ring.submission().taskrun() {
+                self.submit(0)?;
+            }
+            self.reap(done);
+            // After the answers it announced; one that comes later makes it readable again, or
+            // is seen by this loop.
+            self.drain_event();
+        }
+        Ok(())
+    }
+
+    fn file(&self) -> Option<RawFd> {
+        Some(self.event.as_raw_fd())
+    }
+}
+
+/// The kernel may be writing into pages in flight: none is freed before it has answered.
+impl Drop for Uring {
+    fn drop(&mut self) {
+        let mut done = Vec::new();
+        while self.free.len() < self.flying.len() {
+            if self.submit(1).is_err() {
+                // It cannot be asked any more. Leaking keeps the pages' memory mapped.
+                for work in self.flying.iter_mut().filter_map(Option::take) {
+                    std::mem::forget(work);
+                }
+                return;
+            }
+            self.reap(&mut done);
+        }
+    }
+}
+
+/// A ring in its cheapest mode, or a plain one where the kernel does not know that mode.
+fn new_ring(depth: usize) -> io::Result<IoUring> {
+    let entries = depth as u32;
+    IoUring::builder()
+        .setup_single_issuer()
+        .setup_defer_taskrun()
+        .setup_taskrun_flag()
+        .build(entries)
+        .or_else(|_| IoUring::new(entries))
+}
+
+fn is_transient(error: &io::Error) -> bool {
+    let transient = [Errno::AGAIN, Errno::INTR, Errno::BUSY];
+    transient.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+}
+
+/// A short read means that the file is shorter than it was; a short write, that there was no
+/// room for the rest.
+fn judge(work: &Work, answer: i32) -> Result<(), u32> {
+    if answer < 0 {
+        return Err(answer.unsigned_abs());
+    }
+    match work.operation {
+        Operation::Read if (answer as usize) < work.length_bytes => Err(errno::IO),
+        Operation::Write if (answer as usize) < work.length_bytes => Err(errno::NOSPC),
+        _ => Ok(()),
+    }
+}
