@@ -5,7 +5,8 @@ use std::process::ExitCode;
 
 use xtask::tidy::{self, Tree};
 
-const USAGE: &str = "usage: cargo xtask tidy\n\n  tidy   check the habits of the house; exit 1 if any is broken";
+const USAGE: &str =
+    "usage: cargo xtask tidy\n\n  tidy   check the habits of the house; exit 1 if any is broken";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -123,23 +123,28 @@ fn stage(fields: &Fields<'_>, registry: &Registry, before: &[Stage]) -> Result<S
             },
         )
     })?;
-    let options = HashMap::new();
     let mut stage = Stage {
         name: name.value,
         kind: known.clone(),
-        options,
+        options: HashMap::new(),
         line: name.line,
     };
+    options(fields, &mut stage)?;
+    Ok(stage)
+}
+
+/// Reads what is neither name, kind nor windows into a stage's options.
+fn options(fields: &Fields<'_>, stage: &mut Stage) -> Result<(), Error> {
     for (key, value) in fields.entries() {
         if STAGE_KEYS.contains(&key.value) {
             continue;
         }
         let value = option_of(value).ok_or_else(|| type_name(value).to_owned());
-        let value = check::option_found(&stage, key.value, value)
+        let value = check::option_found(stage, key.value, value)
             .map_err(|problem| fields.error(key.line, problem))?;
         stage.options.insert(key.value.to_owned(), value);
     }
-    Ok(stage)
+    Ok(())
 }
 
 /// The windows of a stage: those of its kind, with the tokens that the file gives.

@@ -130,7 +130,7 @@ impl<'a> Answer<'a> {
         if self.content_type == ContentType::Html {
             write!(out, "Content-Security-Policy: {CONTENT_SECURITY_POLICY}\r\n")?;
         }
-        out.write_str("X-Content-Type-Options: nosniff\r\n")
+        Ok(())
     }
 
     /// Writes the body. Writing it twice writes the same.

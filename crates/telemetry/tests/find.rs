@@ -12,6 +12,9 @@ fn this_process_is_found_while_it_has_a_segment() {
     let reader = Reader::attach(own).unwrap();
     assert_eq!(reader.pid(), own);
     drop(segment);
-    assert!(!Reader::find().contains(&own), "the reader's mapping alone is not a segment");
+    assert!(
+        !Reader::find().contains(&own),
+        "the reader's mapping alone is not a segment"
+    );
     assert!(reader.snapshot().is_ok(), "what is mapped stays");
 }

@@ -217,8 +217,22 @@ mod tests {
         assert_eq!(
             words(r##"f("{\"", '{', b'\'', '\u{7b}', r#"}"{"#, br"}", c"{")"##),
             [
-                "f", "(", r#""{\"""#, ",", "'{'", ",", r"b'\''", ",", r"'\u{7b}'", ",",
-                r##"r#"}"{"#"##, ",", r#"br"}""#, ",", r#"c"{""#, ")"
+                "f",
+                "(",
+                r#""{\"""#,
+                ",",
+                "'{'",
+                ",",
+                r"b'\''",
+                ",",
+                r"'\u{7b}'",
+                ",",
+                r##"r#"}"{"#"##,
+                ",",
+                r#"br"}""#,
+                ",",
+                r#"c"{""#,
+                ")"
             ]
         );
     }
@@ -228,12 +242,18 @@ mod tests {
         let lexed = lex("<'a, 'static> 'a' 'ö'");
         let kinds: Vec<_> = lexed.tokens.iter().map(|token| token.kind).collect();
         use Kind::{Lifetime, Literal, Mark};
-        assert_eq!(kinds, [Mark, Lifetime, Mark, Lifetime, Mark, Literal, Literal]);
+        assert_eq!(
+            kinds,
+            [Mark, Lifetime, Mark, Lifetime, Mark, Literal, Literal]
+        );
     }
 
     #[test]
     fn numbers_end_before_ranges_and_methods() {
-        assert_eq!(words("0..1_0u8 1.5 1.max(2)").join(" "), "0 . . 1_0u8 1.5 1 . max ( 2 )");
+        assert_eq!(
+            words("0..1_0u8 1.5 1.max(2)").join(" "),
+            "0 . . 1_0u8 1.5 1 . max ( 2 )"
+        );
     }
 
     #[test]

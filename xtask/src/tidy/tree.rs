@@ -59,7 +59,9 @@ impl Tree {
 
     #[cfg(test)]
     pub(crate) fn of(files: &[(&str, &str)]) -> Self {
-        let files = files.iter().map(|(path, text)| ((*path).into(), (*text).into()));
+        let files = files
+            .iter()
+            .map(|(path, text)| ((*path).into(), (*text).into()));
         Self {
             files: files.collect(),
         }
@@ -96,7 +98,9 @@ mod tests {
 
     #[test]
     fn images_and_build_output_are_left_out() {
-        assert!(is_text(".ci/run") && is_text("LICENSE") && is_text("a/b.rs") && is_text(".gitignore"));
+        assert!(
+            is_text(".ci/run") && is_text("LICENSE") && is_text("a/b.rs") && is_text(".gitignore")
+        );
         assert!(!is_text("shop.img") && !is_text("shop.img.partial"));
         assert!(is_left_out("target") && is_left_out(".git") && !is_left_out(".ci"));
     }

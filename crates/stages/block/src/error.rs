@@ -8,7 +8,9 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum BlockError {
     /// The disk could not be opened.
-    #[error("cannot open the disk {path}: {cause}; check the path and its permissions, or choose another --disk")]
+    #[error(
+        "cannot open the disk {path}: {cause}; check the path and its permissions, or choose another --disk"
+    )]
     Open {
         /// The path as given.
         path: String,
@@ -16,7 +18,9 @@ pub enum BlockError {
         cause: io::Error,
     },
     /// The disk could not be made.
-    #[error("cannot make the disk {path} of {bytes} bytes: {cause}; choose another --disk or make room")]
+    #[error(
+        "cannot make the disk {path} of {bytes} bytes: {cause}; choose another --disk or make room"
+    )]
     Create {
         /// The path as given.
         path: String,
@@ -40,7 +44,9 @@ pub enum BlockError {
         path: String,
     },
     /// The disk is empty.
-    #[error("the disk {path} has {bytes} bytes, less than one block of 4096; remove it or choose another --disk")]
+    #[error(
+        "the disk {path} has {bytes} bytes, less than one block of 4096; remove it or choose another --disk"
+    )]
     TooSmall {
         /// The path as given.
         path: String,
@@ -64,7 +70,9 @@ pub enum BlockError {
         allowed: &'static str,
     },
     /// The engine asked for is refused here.
-    #[error("this machine refuses {what} for {path}: {cause}; leave the block option engine at \"auto\"")]
+    #[error(
+        "this machine refuses {what} for {path}: {cause}; leave the block option engine at \"auto\""
+    )]
     Engine {
         /// What was refused.
         what: &'static str,
@@ -77,7 +85,9 @@ pub enum BlockError {
     #[error("the disk's queue failed: {0}; restart Brigade")]
     Queue(io::Error),
     /// The last flush failed.
-    #[error("the last flush of the disk failed with errno {errno}; what was not flushed before may be lost")]
+    #[error(
+        "the last flush of the disk failed with errno {errno}; what was not flushed before may be lost"
+    )]
     LastFlush {
         /// The errno.
         errno: u32,

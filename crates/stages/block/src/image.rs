@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 
 use rustix::fs::{
-    AtFlags, CWD, FileType, FlockOperation, Mode, OFlags, SeekFrom, Statx, StatxFlags, flock,
-    fstat, ftruncate, open, seek, statx,
+    AtFlags, FileType, FlockOperation, Mode, OFlags, SeekFrom, Statx, StatxFlags, flock, fstat,
+    ftruncate, open, seek, statx,
 };
 use rustix::io::Errno;
 
@@ -35,15 +35,26 @@ impl Image {
     /// When it is not there, not a disk, in use, or refused by the system.
     pub fn open(path: &str, create_bytes: u64, direct: bool) -> Result<Image, BlockError> {
         let missing = matches!(fs::metadata(path), Err(e) if e.kind() == io::ErrorKind::NotFound);
-        let create = if missing && create_bytes > 0 { OFlags::CREATE } else { OFlags::empty() };
+        let create = if missing && create_bytes > 0 {
+            OFlags::CREATE
+        } else {
+            OFlags::empty()
+        };
         refuse_what_is_no_disk(path)?;
         let flags = OFlags::RDWR | OFlags::CLOEXEC | create;
-        let (fd, direct) = open_direct(path, flags, direct)
-            .map_err(|errno| BlockError::Open { path: path.into(), cause: errno.into() })?;
+        let (fd, direct) = open_direct(path, flags, direct).map_err(|errno| BlockError::Open {
+            path: path.into(),
+            cause: errno.into(),
+        })?;
         lock(path, &fd)?;
         let size_bytes = size_of(path, &fd, create_bytes)?;
         let atomic_bytes = atomic_bytes(&fd);
-        Ok(Image { fd, size_bytes, direct, atomic_bytes })
+        Ok(Image {
+            fd,
+            size_bytes,
+            direct,
+            atomic_bytes,
+        })
     }
 }
 
@@ -74,9 +85,15 @@ fn lock(path: &str, fd: &OwnedFd) -> Result<(), BlockError> {
         Ok(()) => Ok(()),
         Err(Errno::WOULDBLOCK) => {
             let owner = owner_of(path).map_or("pid unknown".into(), |pid| format!("pid {pid}"));
-            Err(BlockError::InUse { path: path.into(), owner })
+            Err(BlockError::InUse {
+                path: path.into(),
+                owner,
+            })
         }
-        Err(errno) => Err(BlockError::Open { path: path.into(), cause: errno.into() }),
+        Err(errno) => Err(BlockError::Open {
+            path: path.into(),
+            cause: errno.into(),
+        }),
     }
 }
 
@@ -90,15 +107,21 @@ fn owner_of(path: &str) -> Option<u32> {
 /// The process of a line like `1: FLOCK  ADVISORY  WRITE 708 fe:00:1024 0 EOF`.
 fn owner_in(line: &str, inode: u64) -> Option<u32> {
     let fields: Vec<&str> = line.split_ascii_whitespace().collect();
-    let &[_, "FLOCK", _, "WRITE", pid, place, ..] = fields.as_slice() else { return None };
+    let &[_, "FLOCK", _, "WRITE", pid, place, ..] = fields.as_slice() else {
+        return None;
+    };
     let found: u64 = place.rsplit(':').next()?.parse().ok()?;
     (found == inode).then(|| pid.parse().ok())?
 }
 
 /// The disk's size in whole blocks; a new (empty) file is first made as large as asked.
 fn size_of(path: &str, fd: &OwnedFd, create_bytes: u64) -> Result<u64, BlockError> {
-    let failed = |errno: Errno| BlockError::Open { path: path.into(), cause: errno.into() };
-    let is_file = FileType::from_raw_mode(fstat(fd).map_err(failed)?.st_mode) == FileType::RegularFile;
+    let failed = |errno: Errno| BlockError::Open {
+        path: path.into(),
+        cause: errno.into(),
+    };
+    let is_file =
+        FileType::from_raw_mode(fstat(fd).map_err(failed)?.st_mode) == FileType::RegularFile;
     let mut bytes = seek(fd, SeekFrom::End(0)).map_err(failed)?;
     if is_file && bytes == 0 && create_bytes > 0 {
         bytes = create_bytes.next_multiple_of(BLOCK_BYTES);
@@ -109,7 +132,10 @@ fn size_of(path: &str, fd: &OwnedFd, create_bytes: u64) -> Result<u64, BlockErro
         })?;
     }
     if bytes < BLOCK_BYTES {
-        return Err(BlockError::TooSmall { path: path.into(), bytes });
+        return Err(BlockError::TooSmall {
+            path: path.into(),
+            bytes,
+        });
     }
     Ok(bytes / BLOCK_BYTES * BLOCK_BYTES)
 }
@@ -141,7 +167,11 @@ pub fn memory_bytes(text: &str) -> Result<u64, BlockError> {
     };
     let number: u64 = digits.parse().map_err(|_| wrong())?;
     let bytes = number.checked_mul(1 << shift).ok_or_else(wrong)? / BLOCK_BYTES * BLOCK_BYTES;
-    if bytes == 0 || bytes > isize::MAX as u64 { Err(wrong()) } else { Ok(bytes) }
+    if bytes == 0 || bytes > isize::MAX as u64 {
+        Err(wrong())
+    } else {
+        Ok(bytes)
+    }
 }
 
 #[cfg(test)]
@@ -150,11 +180,24 @@ mod tests {
 
     #[test]
     fn sizes_of_memory_disks_are_read() {
-        let good = [("mem:256M", 256 << 20), ("mem:8192", 8192), ("mem:5k", 4096), ("mem:1G", 1 << 30)];
+        let good = [
+            ("mem:256M", 256 << 20),
+            ("mem:8192", 8192),
+            ("mem:5k", 4096),
+            ("mem:1G", 1 << 30),
+        ];
         for (text, bytes) in good {
             assert_eq!(memory_bytes(text).unwrap(), bytes, "{text}");
         }
-        for text in ["mem:", "mem:0", "mem:12", "mem:M", "mem:1MM", "mem:-1M", "mem:99999999999G"] {
+        for text in [
+            "mem:",
+            "mem:0",
+            "mem:12",
+            "mem:M",
+            "mem:1MM",
+            "mem:-1M",
+            "mem:99999999999G",
+        ] {
             assert!(memory_bytes(text).is_err(), "{text}");
         }
     }
@@ -162,8 +205,14 @@ mod tests {
     #[test]
     fn the_owner_of_a_lock_is_found_in_the_kernels_list() {
         let line = "1: FLOCK  ADVISORY  WRITE 708 fe:00:1024 0 EOF";
-        assert_eq!((owner_in(line, 1024), owner_in(line, 24)), (Some(708), None));
-        assert_eq!(owner_in("1: POSIX  ADVISORY  WRITE 708 fe:00:1024 0 EOF", 1024), None);
+        assert_eq!(
+            (owner_in(line, 1024), owner_in(line, 24)),
+            (Some(708), None)
+        );
+        assert_eq!(
+            owner_in("1: POSIX  ADVISORY  WRITE 708 fe:00:1024 0 EOF", 1024),
+            None
+        );
         assert_eq!(owner_in("", 1), None);
     }
 }

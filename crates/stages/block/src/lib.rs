@@ -37,8 +37,24 @@ pub fn kind() -> Kind {
         .input::<BlockRequest>("requests")
         .output::<BlockReply>("replies")
         .needs("requests", "replies", 1)
-        .option("disk", OptionValue::text("mem:256M"), "path of a file or device, or mem:SIZE (K, M or G)")
-        .option("create_bytes", OptionValue::Integer(0), "make a file of this size if there is none; 0: it must be there")
-        .option("queue_depth", OptionValue::Integer(64), "requests with the kernel at once")
-        .option("engine", OptionValue::text("auto"), "how a file is reached: auto, uring or thread")
+        .option(
+            "disk",
+            OptionValue::text("mem:256M"),
+            "path of a file or device, or mem:SIZE (K, M or G)",
+        )
+        .option(
+            "create_bytes",
+            OptionValue::Integer(0),
+            "make a file of this size if there is none; 0: it must be there",
+        )
+        .option(
+            "queue_depth",
+            OptionValue::Integer(64),
+            "requests with the kernel at once",
+        )
+        .option(
+            "engine",
+            OptionValue::text("auto"),
+            "how a file is reached: auto, uring or thread",
+        )
 }

@@ -97,18 +97,32 @@ pub struct LoggedDisk {
 impl LoggedDisk {
     /// A disk with this content and an empty log.
     pub fn new(image: Vec<u8>) -> Self {
-        LoggedDisk { base: image.clone(), image, ..LoggedDisk::default() }
+        LoggedDisk {
+            base: image.clone(),
+            image,
+            ..LoggedDisk::default()
+        }
     }
 
     /// The range of the image, if the disk (still) has it.
     fn range(&self, offset_bytes: u64, length: usize) -> Result<std::ops::Range<usize>, u32> {
         let end = offset_bytes.checked_add(length as u64).ok_or(errno::IO)?;
-        let size = self.faults.truncated_bytes.unwrap_or(u64::MAX).min(self.image.len() as u64);
-        if end > size { Err(errno::IO) } else { Ok(offset_bytes as usize..end as usize) }
+        let size = self
+            .faults
+            .truncated_bytes
+            .unwrap_or(u64::MAX)
+            .min(self.image.len() as u64);
+        if end > size {
+            Err(errno::IO)
+        } else {
+            Ok(offset_bytes as usize..end as usize)
+        }
     }
 
     fn write_fault(&mut self) -> Result<(), u32> {
-        let Some(errno) = self.faults.write_errno else { return Ok(()) };
+        let Some(errno) = self.faults.write_errno else {
+            return Ok(());
+        };
         self.faults.writes_left = self.faults.writes_left.checked_sub(1).ok_or(errno)?;
         Ok(())
     }
@@ -130,7 +144,10 @@ impl TestDisk for LoggedDisk {
         let range = self.range(offset_bytes, data.len())?;
         self.write_fault()?;
         self.image[range].copy_from_slice(data);
-        self.log.push(LogEntry::Write { offset_bytes, data: data.to_vec() });
+        self.log.push(LogEntry::Write {
+            offset_bytes,
+            data: data.to_vec(),
+        });
         Ok(())
     }
 
@@ -180,7 +197,11 @@ impl SharedDisk {
 
     /// Flushes in the log.
     pub fn flushes(&self) -> usize {
-        self.lock().log.iter().filter(|entry| **entry == LogEntry::Flush).count()
+        self.lock()
+            .log
+            .iter()
+            .filter(|entry| **entry == LogEntry::Flush)
+            .count()
     }
 
     /// Sets what goes wrong from now on.
@@ -233,7 +254,11 @@ pub struct PowerCuts<'a> {
 impl<'a> PowerCuts<'a> {
     /// Cuts of `log`, which was written to a disk that began as `base`.
     pub fn new(base: &[u8], log: &'a [LogEntry]) -> Self {
-        PowerCuts { log, stable: base.to_vec(), stable_position: 0 }
+        PowerCuts {
+            log,
+            stable: base.to_vec(),
+            stable_position: 0,
+        }
     }
 
     /// The image after a cut at `position`, as in [`power_cut`].
@@ -242,9 +267,14 @@ impl<'a> PowerCuts<'a> {
     /// When `position` is behind the log's end, or lies before the last flush that an earlier
     /// call has passed.
     pub fn at(&mut self, position: usize, seed: u64) -> Vec<u8> {
-        let flushed = self.log[..position].iter().rposition(|entry| *entry == LogEntry::Flush);
+        let flushed = self.log[..position]
+            .iter()
+            .rposition(|entry| *entry == LogEntry::Flush);
         let flushed = flushed.map_or(0, |at| at + 1);
-        assert!(flushed >= self.stable_position, "positions of power cuts must rise");
+        assert!(
+            flushed >= self.stable_position,
+            "positions of power cuts must rise"
+        );
         for entry in &self.log[self.stable_position..flushed] {
             apply(&mut self.stable, entry, usize::MAX);
         }
@@ -280,7 +310,9 @@ impl Random {
 
     /// How many bytes of an unflushed write reached the disk.
     fn fate(&mut self, entry: &LogEntry, last: bool) -> usize {
-        let LogEntry::Write { data, .. } = entry else { return 0 };
+        let LogEntry::Write { data, .. } = entry else {
+            return 0;
+        };
         let torn = self.below(data.len() / SECTOR_BYTES + 1) * SECTOR_BYTES;
         match self.below(8) {
             _ if last => torn,
@@ -328,7 +360,10 @@ mod tests {
                 }
             }
         }
-        assert!(old > 100 && new > 100 && torn > 100, "{old} lost, {new} there, {torn} torn");
+        assert!(
+            old > 100 && new > 100 && torn > 100,
+            "{old} lost, {new} there, {torn} torn"
+        );
     }
 
     #[test]
@@ -358,7 +393,10 @@ mod tests {
         assert_eq!(disk.read(0, &mut block(0)), Err(5));
         assert_eq!(disk.flush(), Ok(()));
         assert_eq!(disk.log_length(), before + 1);
-        disk.set_faults(Faults { truncated_bytes: Some(4096), ..Faults::default() });
+        disk.set_faults(Faults {
+            truncated_bytes: Some(4096),
+            ..Faults::default()
+        });
         assert_eq!(disk.read(0, &mut block(0)), Ok(()));
         assert_eq!(disk.read(4096, &mut block(0)), Err(errno::IO));
     }

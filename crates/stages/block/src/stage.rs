@@ -6,7 +6,7 @@ use std::os::fd::RawFd;
 use std::sync::Arc;
 
 use brigade_messages::fs_block::{BlockReply, BlockRequest};
-use brigade_stage::{Builder, Input, Io, Message, Output, Page, Stage, StageError};
+use brigade_stage::{Builder, Input, Io, Message, Output, Page, Stage, StageError, clock_ns};
 
 use crate::engine::{Completion, Engine, Immediate, MemoryDisk, Operation, Thread, Uring, Work};
 use crate::error::{BlockError, errno};
@@ -16,6 +16,8 @@ use crate::state::{Asked, BlockCounters, Table, check, reply};
 
 /// Largest queue depth: io_uring's own limit is higher, no disk's need is.
 const QUEUE_DEPTH_MAX: i64 = 4096;
+/// Until requests that the kernel would not take are offered again.
+const UNSENT_PAUSE_NS: u64 = 1_000_000;
 /// The number of the flush that the stage sends itself, at the end.
 const LAST_FLUSH: u32 = u32::MAX;
 
@@ -47,7 +49,12 @@ impl BlockStage {
         let depth = builder.integer("queue_depth")?;
         if !(1..=QUEUE_DEPTH_MAX).contains(&depth) {
             let (name, value) = ("queue_depth", depth.to_string());
-            return Err(BlockError::Option { name, value, allowed: "it is 1 to 4096" }.into());
+            return Err(BlockError::Option {
+                name,
+                value,
+                allowed: "it is 1 to 4096",
+            }
+            .into());
         }
         let engine = match builder.resource::<Box<dyn TestDisk>>("disk") {
             Some(disk) => Box::new(Immediate::new(disk)) as Box<dyn Engine>,
@@ -65,25 +72,31 @@ impl BlockStage {
         })
     }
 
-    fn take_requests(&mut self, io: &mut Io<'_>) {
+    /// Takes requests; true when it stopped because the queue is full, not for want of them.
+    fn take_requests(&mut self, io: &mut Io<'_>) -> bool {
         while self.table.has_room() {
-            let Some(message) = io.take(self.requests) else { return };
+            let Some(message) = io.take(self.requests) else {
+                return false;
+            };
             let (request, queue_ns, now_ns) = (*message.header(), message.queue_ns(), io.now_ns());
-            let checked =
-                check(&request, message.payload().len(), self.engine.size_bytes());
+            let checked = check(&request, message.payload().len(), self.engine.size_bytes());
             let page = message.into_page();
             match checked {
-                Ok(Asked::Disk(operation)) => self.begin(request, operation, page, queue_ns, now_ns),
+                Ok(Asked::Disk(operation)) => {
+                    self.begin(request, operation, page, queue_ns, now_ns)
+                }
                 Ok(Asked::Size) => {
                     let mut answer = reply(&request, Ok(()), queue_ns, 0);
                     answer.offset_bytes = self.engine.size_bytes();
                     self.answers.push_back((answer, page));
                 }
                 Err(status) => {
-                    self.answers.push_back((reply(&request, Err(status), queue_ns, 0), page));
+                    self.answers
+                        .push_back((reply(&request, Err(status), queue_ns, 0), page));
                 }
             }
         }
+        true
     }
 
     fn begin(
@@ -104,7 +117,13 @@ impl BlockStage {
             Operation::Read | Operation::Write => request.length_bytes as usize,
         };
         let (offset_bytes, page) = (request.offset_bytes, Some(page));
-        self.engine.push(Work { number, operation, offset_bytes, length_bytes, page });
+        self.engine.push(Work {
+            number,
+            operation,
+            offset_bytes,
+            length_bytes,
+            page,
+        });
     }
 
     fn collect(&mut self, io: &mut Io<'_>) -> Result<(), BlockError> {
@@ -132,17 +151,24 @@ impl BlockStage {
 
     fn send_answers(&mut self, io: &mut Io<'_>) {
         while !self.answers.is_empty() && io.room(self.replies) > 0 {
-            let Some((answer, page)) = self.answers.pop_front() else { return };
+            let Some((answer, page)) = self.answers.pop_front() else {
+                return;
+            };
             io.send(self.replies, Message::new(page, answer));
         }
     }
 
-    /// One cohort: its requests go to the disk in one system call.
+    /// One cohort: its requests go to the disk in one system call. Where the disk has answered
+    /// some of a full queue meanwhile, there is room for more of them.
     fn work(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
-        self.take_requests(io);
-        self.collect(io)?;
-        self.send_answers(io);
-        Ok(())
+        loop {
+            let was_full = self.take_requests(io);
+            self.collect(io)?;
+            self.send_answers(io);
+            if !was_full || !self.table.has_room() {
+                return Ok(());
+            }
+        }
     }
 
     fn flush_at_the_end(&mut self) {
@@ -165,6 +191,12 @@ impl Stage for BlockStage {
 
     fn files(&self) -> Vec<RawFd> {
         self.engine.file().into_iter().collect()
+    }
+
+    fn timer_ns(&self) -> Option<u64> {
+        self.engine
+            .has_unsent()
+            .then(|| clock_ns() + UNSENT_PAUSE_NS)
     }
 
     fn held(&self) -> usize {
@@ -200,10 +232,19 @@ fn engine(builder: &Builder<'_>, depth: usize) -> Result<Box<dyn Engine>, StageE
     match choice.as_str() {
         "auto" => auto(&disk, create_bytes, depth),
         "uring" => uring(&disk, create_bytes, depth),
-        "thread" => Ok(thread(Image::open(&disk, create_bytes, false)?, &disk, depth)?),
+        "thread" => Ok(thread(
+            Image::open(&disk, create_bytes, false)?,
+            &disk,
+            depth,
+        )?),
         _ => {
             let allowed = "it is auto, uring or thread";
-            Err(BlockError::Option { name: "engine", value: choice, allowed }.into())
+            Err(BlockError::Option {
+                name: "engine",
+                value: choice,
+                allowed,
+            }
+            .into())
         }
     }
 }
@@ -230,17 +271,29 @@ fn uring(disk: &str, create_bytes: u64, depth: usize) -> Result<Box<dyn Engine>,
     let path = disk.to_owned();
     if !image.direct {
         let cause = io::Error::from_raw_os_error(errno::INVAL as i32);
-        return Err(BlockError::Engine { what: "O_DIRECT", path, cause }.into());
+        return Err(BlockError::Engine {
+            what: "O_DIRECT",
+            path,
+            cause,
+        }
+        .into());
     }
     match Uring::new(image, depth) {
         Ok(engine) => Ok(Box::new(engine)),
-        Err((_, cause)) => Err(BlockError::Engine { what: "io_uring", path, cause }.into()),
+        Err((_, cause)) => Err(BlockError::Engine {
+            what: "io_uring",
+            path,
+            cause,
+        }
+        .into()),
     }
 }
 
 fn thread(image: Image, disk: &str, depth: usize) -> Result<Box<dyn Engine>, BlockError> {
-    let engine = Thread::new(image, depth).map_err(|cause| {
-        BlockError::Engine { what: "a helper thread", path: disk.to_owned(), cause }
+    let engine = Thread::new(image, depth).map_err(|cause| BlockError::Engine {
+        what: "a helper thread",
+        path: disk.to_owned(),
+        cause,
     })?;
     Ok(Box::new(engine))
 }

@@ -58,7 +58,11 @@ pub fn check(request: &BlockRequest, page_bytes: usize, disk_bytes: u64) -> Resu
         offset.is_multiple_of(BLOCK_ALIGN_BYTES as u64) && length.is_multiple_of(BLOCK_ALIGN_BYTES);
     let end = offset.checked_add(length as u64);
     let inside = length > 0 && length <= page_bytes && end.is_some_and(|end| end <= disk_bytes);
-    if aligned && inside { Ok(Asked::Disk(operation)) } else { Err(errno::INVAL) }
+    if aligned && inside {
+        Ok(Asked::Disk(operation))
+    } else {
+        Err(errno::INVAL)
+    }
 }
 
 /// A request in flight.
@@ -79,7 +83,10 @@ pub struct Table {
 impl Table {
     /// A table of `depth` places.
     pub fn new(depth: usize) -> Self {
-        Table { flying: vec![None; depth], free: (0..depth as u32).rev().collect() }
+        Table {
+            flying: vec![None; depth],
+            free: (0..depth as u32).rev().collect(),
+        }
     }
 
     /// Whether another request fits.
@@ -96,15 +103,28 @@ impl Table {
     /// number, if there is room.
     pub fn add(&mut self, request: BlockRequest, queue_ns: u64, taken_ns: u64) -> Option<u32> {
         let number = self.free.pop()?;
-        self.flying[number as usize] = Some(Flying { request, queue_ns, taken_ns });
+        self.flying[number as usize] = Some(Flying {
+            request,
+            queue_ns,
+            taken_ns,
+        });
         Some(number)
     }
 
     /// The answer to request `number`, which the disk gave at `now_ns`.
     pub fn end(&mut self, number: u32, result: Result<(), u32>, now_ns: u64) -> Option<BlockReply> {
-        let Flying { request, queue_ns, taken_ns } = self.flying.get_mut(number as usize)?.take()?;
+        let Flying {
+            request,
+            queue_ns,
+            taken_ns,
+        } = self.flying.get_mut(number as usize)?.take()?;
         self.free.push(number);
-        Some(reply(&request, result, queue_ns, now_ns.saturating_sub(taken_ns)))
+        Some(reply(
+            &request,
+            result,
+            queue_ns,
+            now_ns.saturating_sub(taken_ns),
+        ))
     }
 }
 
@@ -122,7 +142,11 @@ pub fn reply(
         kind: request.kind,
         status: result.err().unwrap_or(0),
         offset_bytes: request.offset_bytes,
-        length_bytes: if result.is_ok() { request.length_bytes } else { 0 },
+        length_bytes: if result.is_ok() {
+            request.length_bytes
+        } else {
+            0
+        },
         reserved: 0,
         timings,
     }
@@ -133,16 +157,30 @@ mod tests {
     use super::*;
 
     fn request(kind: u32, offset_bytes: u64, length_bytes: u32) -> BlockRequest {
-        BlockRequest { tag: 1, kind, length_bytes, offset_bytes }
+        BlockRequest {
+            tag: 1,
+            kind,
+            length_bytes,
+            offset_bytes,
+        }
     }
 
     #[test]
     fn only_aligned_requests_inside_the_disk_are_sound() {
         let write = BlockKind::Write.word();
         let checked = |kind, offset, length| check(&request(kind, offset, length), 8192, 40960);
-        assert_eq!(checked(write, 4096, 8192), Ok(Asked::Disk(Operation::Write)));
-        assert_eq!(checked(write, 36864, 4096), Ok(Asked::Disk(Operation::Write)));
-        assert_eq!(checked(BlockKind::Flush.word(), 7, 7), Ok(Asked::Disk(Operation::Flush)));
+        assert_eq!(
+            checked(write, 4096, 8192),
+            Ok(Asked::Disk(Operation::Write))
+        );
+        assert_eq!(
+            checked(write, 36864, 4096),
+            Ok(Asked::Disk(Operation::Write))
+        );
+        assert_eq!(
+            checked(BlockKind::Flush.word(), 7, 7),
+            Ok(Asked::Disk(Operation::Flush))
+        );
         assert_eq!(checked(BlockKind::Size.word(), 0, 0), Ok(Asked::Size));
         for (kind, offset, length) in [
             (write, 512, 4096),
@@ -153,7 +191,11 @@ mod tests {
             (write, u64::MAX - 4095, 4096),
             (99, 0, 4096),
         ] {
-            assert_eq!(checked(kind, offset, length), Err(errno::INVAL), "{kind} {offset} {length}");
+            assert_eq!(
+                checked(kind, offset, length),
+                Err(errno::INVAL),
+                "{kind} {offset} {length}"
+            );
         }
     }
 

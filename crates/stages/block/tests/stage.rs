@@ -25,7 +25,12 @@ fn on_file(path: &std::path::Path, engine: &str, create_bytes: u64) -> Setup {
 }
 
 fn request(tag: u64, kind: BlockKind, offset_bytes: u64) -> BlockRequest {
-    BlockRequest { tag, kind: kind.word(), length_bytes: 4096, offset_bytes }
+    BlockRequest {
+        tag,
+        kind: kind.word(),
+        length_bytes: 4096,
+        offset_bytes,
+    }
 }
 
 /// Runs the stage until `count` answers have come, waiting for the kernel where it must.
@@ -65,29 +70,63 @@ fn writes_reads_and_flushes(mut harness: Harness) {
     assert_eq!(size, MIB);
     for number in 0..40u64 {
         let kind = BlockKind::Write;
-        harness.send("requests", request(number, kind, number * 4096), &[number as u8 + 1; 4096]);
+        harness.send(
+            "requests",
+            request(number, kind, number * 4096),
+            &[number as u8 + 1; 4096],
+        );
     }
     let written = answers(&mut harness, 40);
-    assert!(written.iter().all(|(reply, _)| reply.status == 0 && reply.length_bytes == 4096));
+    assert!(
+        written
+            .iter()
+            .all(|(reply, _)| reply.status == 0 && reply.length_bytes == 4096)
+    );
     assert_eq!(call(&mut harness, BlockKind::Flush, 0, &[]).0.status, 0);
     for number in 0..40u64 {
-        harness.send("requests", request(number, BlockKind::Read, number * 4096), &[]);
+        harness.send(
+            "requests",
+            request(number, BlockKind::Read, number * 4096),
+            &[],
+        );
     }
     for (reply, data) in answers(&mut harness, 40) {
         assert_eq!(reply.status, 0);
-        assert!(data[..4096].iter().all(|&byte| u64::from(byte) == reply.tag + 1));
+        assert!(
+            data[..4096]
+                .iter()
+                .all(|&byte| u64::from(byte) == reply.tag + 1)
+        );
     }
-    assert_eq!(call(&mut harness, BlockKind::Read, MIB - 4096, &[]).1[..4096], [0; 4096]);
-    assert_eq!(call(&mut harness, BlockKind::Read, MIB, &[]).0.status, EINVAL);
-    assert_eq!(call(&mut harness, BlockKind::Write, 100, &[]).0.status, EINVAL);
+    assert_eq!(
+        call(&mut harness, BlockKind::Read, MIB - 4096, &[]).1[..4096],
+        [0; 4096]
+    );
+    assert_eq!(
+        call(&mut harness, BlockKind::Read, MIB, &[]).0.status,
+        EINVAL
+    );
+    assert_eq!(
+        call(&mut harness, BlockKind::Write, 100, &[]).0.status,
+        EINVAL
+    );
     finish(&mut harness);
     assert_eq!(harness.pages_missing(), 0);
-    assert_eq!(harness.copies().copies_total, 0, "the disk works on the pages themselves");
+    assert_eq!(
+        harness.copies().copies_total,
+        0,
+        "the disk works on the pages themselves"
+    );
 }
 
 #[test]
 fn a_memory_disk_keeps_what_is_written() {
-    writes_reads_and_flushes(setup().option("disk", OptionValue::text("mem:1M")).build().unwrap());
+    writes_reads_and_flushes(
+        setup()
+            .option("disk", OptionValue::text("mem:1M"))
+            .build()
+            .unwrap(),
+    );
 }
 
 #[test]
@@ -112,8 +151,10 @@ fn a_file_keeps_what_is_written_whatever_the_engine() {
 fn a_shallow_queue_serves_many_requests() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("disk.img");
-    let harness =
-        on_file(&path, "auto", MIB).option("queue_depth", OptionValue::Integer(1)).build().unwrap();
+    let harness = on_file(&path, "auto", MIB)
+        .option("queue_depth", OptionValue::Integer(1))
+        .build()
+        .unwrap();
     writes_reads_and_flushes(harness);
 }
 
@@ -126,9 +167,16 @@ fn a_file_cut_short_while_in_use_is_an_error_to_the_reader() {
         let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
         file.set_len(8192).unwrap();
         assert_eq!(call(&mut harness, BlockKind::Read, 4096, &[]).0.status, 0);
-        assert_eq!(call(&mut harness, BlockKind::Read, 8192, &[]).0.status, EIO, "{engine}");
+        assert_eq!(
+            call(&mut harness, BlockKind::Read, 8192, &[]).0.status,
+            EIO,
+            "{engine}"
+        );
         std::fs::remove_file(&path).unwrap();
-        assert_eq!(call(&mut harness, BlockKind::Write, 0, &[1; 4096]).0.status, 0);
+        assert_eq!(
+            call(&mut harness, BlockKind::Write, 0, &[1; 4096]).0.status,
+            0
+        );
         finish(&mut harness);
     }
 }
@@ -142,8 +190,14 @@ fn a_disk_in_use_or_none_at_all_is_refused_with_a_reason() {
     let first = on_file(&path, "auto", MIB).build().unwrap();
     let text = refused(on_file(&path, "auto", MIB));
     let pid = std::process::id();
-    let expected = [format!("another Brigade (pid {pid})"), "(pid unknown)".into()];
-    assert!(expected.iter().any(|expected| text.contains(expected)), "{text}");
+    let expected = [
+        format!("another Brigade (pid {pid})"),
+        "(pid unknown)".into(),
+    ];
+    assert!(
+        expected.iter().any(|expected| text.contains(expected)),
+        "{text}"
+    );
     drop(first);
     on_file(&path, "auto", 0).build().unwrap();
     assert!(refused(on_file(folder.path(), "auto", 0)).contains("neither a file"));
@@ -155,9 +209,15 @@ fn a_disk_in_use_or_none_at_all_is_refused_with_a_reason() {
 fn it_can_be_dropped_with_requests_in_flight() {
     let folder = tempfile::tempdir().unwrap();
     for engine in ["auto", "thread"] {
-        let mut harness = on_file(&folder.path().join(engine), engine, MIB).build().unwrap();
+        let mut harness = on_file(&folder.path().join(engine), engine, MIB)
+            .build()
+            .unwrap();
         for number in 0..32 {
-            harness.send("requests", request(number, BlockKind::Read, number * 4096), &[]);
+            harness.send(
+                "requests",
+                request(number, BlockKind::Read, number * 4096),
+                &[],
+            );
         }
         harness.run().unwrap();
     }
@@ -172,17 +232,26 @@ fn a_tests_disk_logs_and_fails_and_everything_is_counted() {
         .resource("block_counters", counters.clone())
         .build()
         .unwrap();
-    assert_eq!(call(&mut harness, BlockKind::Write, 0, &[1; 4096]).0.status, 0);
+    assert_eq!(
+        call(&mut harness, BlockKind::Write, 0, &[1; 4096]).0.status,
+        0
+    );
     assert_eq!(call(&mut harness, BlockKind::Flush, 0, &[]).0.status, 0);
     assert_eq!((disk.log_length(), disk.flushes()), (2, 1));
     let all = Some(EIO);
-    disk.set_faults(Faults { read_errno: all, write_errno: all, flush_errno: all, ..Faults::default() });
+    disk.set_faults(Faults {
+        read_errno: all,
+        write_errno: all,
+        flush_errno: all,
+        ..Faults::default()
+    });
     for kind in [BlockKind::Read, BlockKind::Write, BlockKind::Flush] {
         assert_eq!(call(&mut harness, kind, 0, &[1; 4096]).0.status, EIO);
     }
     let counted = [&counters.reads, &counters.writes, &counters.flushes]
         .map(|counter| counter.load(Ordering::Relaxed));
     assert_eq!(counted, [1, 2, 2]);
-    harness.finish().unwrap_err();
-    disk.set_faults(Faults::default());
+    assert!(!harness.finish().unwrap(), "the last flush is under way");
+    let error = harness.finish().unwrap_err().to_string();
+    assert!(error.contains("errno 5"), "{error}");
 }

@@ -190,7 +190,7 @@ impl<D: Disk> Files<D> {
         let id = self.file(slot)?.id;
         let posted = self.disk.write_error(id);
         let file = self.file(slot)?;
-        let _ = posted;
+        file.broken = file.broken.or(posted);
         match file.broken {
             Some(errno) => Err(errno.into()),
             None => Ok(file),
@@ -289,10 +289,15 @@ impl<D: Disk> Files<D> {
     }
 
     /// Waits until everything written is on stable storage.
+    ///
+    /// # Errors
+    /// `Full` when a posted write had no space.
     pub fn sync(&mut self, slot: usize) -> Result<(), FileError> {
         let id = self.sound(slot)?.id;
         let synced = self.disk.sync(id);
-        self.keep(slot, synced)?;
+        // Never `Full`, which promises that nothing was changed: here that is not known.
+        self.keep(slot, synced)
+            .map_err(|_| FileError::Failed(synced.err().unwrap_or(Errno::IO)))?;
         // A write posted before the sync may have failed while it was waited for.
         self.sound(slot).map(drop)
     }

@@ -18,7 +18,7 @@
 //! The database is in WAL mode with `synchronous=FULL`: a write batch that was answered with `Ok`
 //! is on stable storage. After an error of the storage the connection is closed, and the next
 //! batch opens the database again, so that what is seen is what is on the disk; a batch that was
-//! answered with `Io` or `Full` may or may not have happened.
+//! answered with `Io` may or may not have happened.
 
 mod batch;
 mod body;

@@ -119,8 +119,14 @@ impl Cache {
     pub fn allocate(&mut self, physical: u64, logical: u64, file: u32) -> Option<FrameId> {
         let id = self.free.pop().or_else(|| self.evict())?;
         let content = Content::Empty;
-        *self.frame_mut(id) =
-            Frame { physical, logical, file, content, referenced: true, ..Frame::default() };
+        *self.frame_mut(id) = Frame {
+            physical,
+            logical,
+            file,
+            content,
+            referenced: true,
+            ..Frame::default()
+        };
         self.by_block.insert(physical, id);
         Some(id)
     }
@@ -194,7 +200,10 @@ mod tests {
         valid(&mut cache, 11);
         valid(&mut cache, 12);
         assert_eq!(cache.used(), 2);
-        assert_eq!([10, 11, 12].map(|b| cache.find(b).is_some()), [false, true, true]);
+        assert_eq!(
+            [10, 11, 12].map(|b| cache.find(b).is_some()),
+            [false, true, true]
+        );
     }
 
     #[test]
@@ -215,7 +224,9 @@ mod tests {
     #[test]
     fn a_used_frame_outlives_an_unused_one() {
         let mut cache = Cache::new(3);
-        (1..=3).for_each(|block| drop(valid(&mut cache, block)));
+        for block in 1..=3 {
+            valid(&mut cache, block);
+        }
         valid(&mut cache, 4); // the hand cleared all marks and took block 1
         cache.find(2);
         valid(&mut cache, 5);

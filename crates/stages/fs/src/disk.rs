@@ -50,7 +50,11 @@ pub struct Disk<T> {
 impl<T: Transport> Disk<T> {
     /// A disk of `blocks` blocks behind `transport`.
     pub fn new(transport: T, blocks: u64) -> Self {
-        Disk { transport, blocks, collected: Mutex::default() }
+        Disk {
+            transport,
+            blocks,
+            collected: Mutex::default(),
+        }
     }
 
     /// Block 0 as it is on the disk now.
@@ -117,7 +121,9 @@ impl<T: Transport> Disk<T> {
         self.transport.flush()?;
         let block = self.lock().blocks.remove(&0);
         self.lock().formatting = false;
-        let Some(mut block) = block else { return Err(Errno::IO) };
+        let Some(mut block) = block else {
+            return Err(Errno::IO);
+        };
         superblock::mark_formatting(&mut block);
         self.replace_block_0(block)
     }
@@ -128,7 +134,9 @@ impl<T: Transport> Disk<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, Collected> {
-        self.collected.lock().unwrap_or_else(PoisonError::into_inner)
+        self.collected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn read_blocks(&self, first: u64, count: usize) -> Result<Vec<u8>, Errno> {
@@ -182,16 +190,26 @@ impl<T: Transport> Disk<T> {
             collected.blocks.extend(block_0.map(|block| (0, block)));
             others.into_iter().collect()
         };
-        if blocks.is_empty() { Ok(()) } else { self.transport.write(blocks) }
+        if blocks.is_empty() {
+            Ok(())
+        } else {
+            self.transport.write(blocks)
+        }
     }
 
     fn flush_all(&self) -> Result<(), Errno> {
         self.write_collected()?;
         let new = {
             let mut collected = self.lock();
-            if collected.formatting { None } else { collected.blocks.remove(&0) }
+            if collected.formatting {
+                None
+            } else {
+                collected.blocks.remove(&0)
+            }
         };
-        let Some(mut new) = new else { return self.transport.flush() };
+        let Some(mut new) = new else {
+            return self.transport.flush();
+        };
         let old = self.block_0()?;
         superblock::put_copy(&mut new);
         // This flush also makes the others stable, and the primary written before: two writes of
@@ -202,7 +220,11 @@ impl<T: Transport> Disk<T> {
 
     fn check(&self, offset: u64, length: usize) -> Result<(), Errno> {
         let end = offset.checked_add(length as u64).ok_or(Errno::IO)?;
-        if end > self.blocks * BLOCK_BYTES as u64 { Err(Errno::IO) } else { Ok(()) }
+        if end > self.blocks * BLOCK_BYTES as u64 {
+            Err(Errno::IO)
+        } else {
+            Ok(())
+        }
     }
 }
 

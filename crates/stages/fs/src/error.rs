@@ -30,7 +30,11 @@ impl Errno {
 
     /// `Ok` for a status of 0, else the errno.
     pub fn from_status(status: u32) -> Result<(), Errno> {
-        if status == 0 { Ok(()) } else { Err(Errno(status)) }
+        if status == 0 {
+            Ok(())
+        } else {
+            Err(Errno(status))
+        }
     }
 
     /// The errno for a reply when the ext4 library refuses.
@@ -76,7 +80,9 @@ pub enum FsError {
         label: String,
     },
     /// A blank disk while formatting is switched off.
-    #[error("{disk} is blank and the fs option format is \"never\"; set it to \"if-blank\" to make a file system there")]
+    #[error(
+        "{disk} is blank and the fs option format is \"never\"; set it to \"if-blank\" to make a file system there"
+    )]
     Blank {
         /// The disk as the user named it.
         disk: String,
@@ -90,7 +96,9 @@ pub enum FsError {
         disk: String,
     },
     /// The disk is too small for a file system with a journal.
-    #[error("{disk} has {bytes} bytes, too few for a file system; at least {needed_bytes} are needed")]
+    #[error(
+        "{disk} has {bytes} bytes, too few for a file system; at least {needed_bytes} are needed"
+    )]
     TooSmall {
         /// The disk as the user named it.
         disk: String,
@@ -110,7 +118,9 @@ pub enum FsError {
         cause: fs_ext4::Error,
     },
     /// Data could not be written back at the end.
-    #[error("{disk}: errno {errno} while writing back at the end; what was not synced before may be lost")]
+    #[error(
+        "{disk}: errno {errno} while writing back at the end; what was not synced before may be lost"
+    )]
     NotWritten {
         /// The disk as the user named it.
         disk: String,

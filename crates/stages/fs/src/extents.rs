@@ -28,17 +28,24 @@ impl ExtentMap {
     /// A map of these extents, or `None` if two of them overlap or one leaves the disk.
     pub fn new(mut extents: Vec<Extent>, disk_blocks: u64) -> Option<Self> {
         extents.sort_by_key(|extent| extent.logical);
-        let apart = extents.windows(2).all(|pair| pair[0].end() <= pair[1].logical);
+        let apart = extents
+            .windows(2)
+            .all(|pair| pair[0].end() <= pair[1].logical);
         let inside = extents.iter().all(|extent| {
             extent.physical > 0
-                && extent.physical.checked_add(extent.blocks).is_some_and(|end| end <= disk_blocks)
+                && extent
+                    .physical
+                    .checked_add(extent.blocks)
+                    .is_some_and(|end| end <= disk_blocks)
         });
         (apart && inside).then_some(ExtentMap { extents })
     }
 
     /// The disk block of the file's block `logical`.
     pub fn physical(&self, logical: u64) -> Option<u64> {
-        let after = self.extents.partition_point(|extent| extent.logical <= logical);
+        let after = self
+            .extents
+            .partition_point(|extent| extent.logical <= logical);
         let extent = self.extents.get(after.checked_sub(1)?)?;
         (logical < extent.end()).then(|| extent.physical + (logical - extent.logical))
     }
@@ -51,7 +58,10 @@ impl ExtentMap {
     /// The unmapped ranges within `first..end`, in order.
     pub fn gaps(&self, first: u64, end: u64) -> impl Iterator<Item = (u64, u64)> + '_ {
         let mut at = first;
-        let mut rest = self.extents.iter().filter(move |extent| extent.end() > first);
+        let mut rest = self
+            .extents
+            .iter()
+            .filter(move |extent| extent.end() > first);
         std::iter::from_fn(move || {
             while at < end {
                 let Some(next) = rest.next().filter(|extent| extent.logical < end) else {
@@ -73,19 +83,36 @@ mod tests {
     use super::*;
 
     fn extent(logical: u64, physical: u64, blocks: u64) -> Extent {
-        Extent { logical, physical, blocks }
+        Extent {
+            logical,
+            physical,
+            blocks,
+        }
     }
 
     fn map() -> ExtentMap {
-        ExtentMap::new(vec![extent(10, 500, 5), extent(0, 100, 4), extent(15, 700, 1)], 1000)
-            .expect("valid extents")
+        ExtentMap::new(
+            vec![extent(10, 500, 5), extent(0, 100, 4), extent(15, 700, 1)],
+            1000,
+        )
+        .expect("valid extents")
     }
 
     #[test]
     fn blocks_are_found_and_holes_are_not() {
-        let found: Vec<_> = [0, 3, 4, 9, 10, 14, 15, 16].map(|b| map().physical(b)).into();
-        let expected =
-            [Some(100), Some(103), None, None, Some(500), Some(504), Some(700), None];
+        let found: Vec<_> = [0, 3, 4, 9, 10, 14, 15, 16]
+            .map(|b| map().physical(b))
+            .into();
+        let expected = [
+            Some(100),
+            Some(103),
+            None,
+            None,
+            Some(500),
+            Some(504),
+            Some(700),
+            None,
+        ];
         assert_eq!(found, expected);
     }
 
@@ -96,7 +123,10 @@ mod tests {
         assert_eq!(gaps(5, 7), [(5, 7)]);
         assert_eq!(gaps(2, 4), []);
         assert_eq!(gaps(12, 16), []);
-        assert_eq!(ExtentMap::default().gaps(0, 3).collect::<Vec<_>>(), [(0, 3)]);
+        assert_eq!(
+            ExtentMap::default().gaps(0, 3).collect::<Vec<_>>(),
+            [(0, 3)]
+        );
         assert!(map().covers(10, 16) && !map().covers(9, 12));
     }
 

@@ -56,18 +56,29 @@ impl<P> Op<P> {
     /// The blocks of the file that it touches, as first and end.
     pub fn blocks(&self) -> (u64, u64) {
         let block = BLOCK_BYTES as u64;
-        (self.request.offset_bytes / block, self.end_bytes().div_ceil(block))
+        (
+            self.request.offset_bytes / block,
+            self.end_bytes().div_ceil(block),
+        )
     }
 
     /// As [`Op::blocks`], but none for an operation on no bytes.
     pub fn blocks_or_none(&self) -> (u64, u64) {
         let (first, end) = self.blocks();
-        if self.request.length_bytes == 0 { (first, first) } else { (first, end) }
+        if self.request.length_bytes == 0 {
+            (first, first)
+        } else {
+            (first, end)
+        }
     }
 
     /// The size that a write makes the file have at least; writing nothing makes nothing grow.
     pub fn grown_bytes(&self) -> u64 {
-        if self.request.length_bytes == 0 { 0 } else { self.end_bytes() }
+        if self.request.length_bytes == 0 {
+            0
+        } else {
+            self.end_bytes()
+        }
     }
 
     /// Whether the two must take effect one after the other.

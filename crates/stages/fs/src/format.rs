@@ -32,7 +32,11 @@ const ZEROS_BLOCKS: usize = 64;
 pub fn format(device: &dyn BlockDevice, label: &str, uuid: Option<[u8; 16]>) -> Result<()> {
     let bytes = usable_blocks(device.size_bytes()) * BLOCK_BYTES as u64;
     fs_ext4::mkfs::format_filesystem(device, Some(label), uuid, bytes, BLOCK_BYTES as u32)?;
-    let journal_blocks = if bytes < 128 << 20 { JOURNAL_BLOCKS_SMALL } else { JOURNAL_BLOCKS };
+    let journal_blocks = if bytes < 128 << 20 {
+        JOURNAL_BLOCKS_SMALL
+    } else {
+        JOURNAL_BLOCKS
+    };
     add_journal(device, journal_blocks)?;
     device.flush()
 }
@@ -41,7 +45,11 @@ pub fn format(device: &dyn BlockDevice, label: &str, uuid: Option<[u8; 16]>) -> 
 fn usable_blocks(bytes: u64) -> u64 {
     let blocks = bytes / BLOCK_BYTES as u64;
     let last = blocks % GROUP_BLOCKS;
-    if blocks > GROUP_BLOCKS && last < LAST_GROUP_BLOCKS_MIN { blocks - last } else { blocks }
+    if blocks > GROUP_BLOCKS && last < LAST_GROUP_BLOCKS_MIN {
+        blocks - last
+    } else {
+        blocks
+    }
 }
 
 /// What adding a journal changes, in memory.
@@ -56,8 +64,16 @@ fn add_journal(device: &dyn BlockDevice, blocks: u32) -> Result<()> {
     let superblock = Superblock::read(device)?;
     let checksums = Checksummer::from_superblock(&superblock);
     let groups = bgd::read_all(device, &superblock, &checksums)?;
-    let group_0 = groups.into_iter().next().ok_or(Error::Corrupt("format: no block group"))?;
-    let volume = Volume { device, superblock, checksums, group_0 };
+    let group_0 = groups
+        .into_iter()
+        .next()
+        .ok_or(Error::Corrupt("format: no block group"))?;
+    let volume = Volume {
+        device,
+        superblock,
+        checksums,
+        group_0,
+    };
     let first = volume.allocate(blocks)?;
     write_log(device, first, blocks, &volume.superblock.uuid)?;
     let map = volume.write_inode(first, blocks)?;
@@ -68,12 +84,14 @@ impl Volume<'_> {
     /// Takes the first free run of `count` blocks in group 0; returns its first block.
     fn allocate(&self, count: u32) -> Result<u64> {
         let mut bitmap = vec![0; BLOCK_BYTES];
-        self.device.read_at(self.group_0.block_bitmap * BLOCK_BYTES as u64, &mut bitmap)?;
+        self.device
+            .read_at(self.group_0.block_bitmap * BLOCK_BYTES as u64, &mut bitmap)?;
         let first = free_run(&bitmap, count as usize).ok_or(Error::NoSpaceLeftOnDevice)?;
         for bit in first..first + count as usize {
             bitmap[bit / 8] |= 1 << (bit % 8);
         }
-        self.device.write_at(self.group_0.block_bitmap * BLOCK_BYTES as u64, &bitmap)?;
+        self.device
+            .write_at(self.group_0.block_bitmap * BLOCK_BYTES as u64, &bitmap)?;
         self.write_descriptors(count, &bitmap)?;
         Ok(first as u64)
     }
@@ -86,14 +104,17 @@ impl Volume<'_> {
         self.device.read_at(BLOCK_BYTES as u64, &mut table)?;
         let descriptor = &mut table[..size];
         let free = self.group_0.free_blocks_count - taken;
-        let sum = self.checksums.crc(&bitmap[..self.superblock.blocks_per_group as usize / 8]);
+        let sum = self
+            .checksums
+            .crc(&bitmap[..self.superblock.blocks_per_group as usize / 8]);
         put_split(descriptor, 0x0C, 0x2C, free);
         put_split(descriptor, 0x18, 0x38, sum);
         descriptor[0x1E..0x20].fill(0);
         let sum = self.checksums.crc_with_prefix(0, descriptor) as u16;
         descriptor[0x1E..0x20].copy_from_slice(&sum.to_le_bytes());
         for group in self.groups_with_superblock() {
-            self.device.write_at((group * GROUP_BLOCKS + 1) * BLOCK_BYTES as u64, &table)?;
+            self.device
+                .write_at((group * GROUP_BLOCKS + 1) * BLOCK_BYTES as u64, &table)?;
         }
         Ok(())
     }
@@ -110,14 +131,16 @@ impl Volume<'_> {
         put32(&mut inode, 0x20, 0x0008_0000); // EXT4_EXTENTS_FL
         inode[0x28..0x28 + 60].copy_from_slice(&map);
         put16(&mut inode, 0x80, 32); // i_extra_isize
-        if let Some((low, high)) =
-            self.checksums.compute_inode_checksum(JOURNAL_INODE, 0, &inode)
+        if let Some((low, high)) = self
+            .checksums
+            .compute_inode_checksum(JOURNAL_INODE, 0, &inode)
         {
             put16(&mut inode, 0x7C, low);
             put16(&mut inode, 0x82, high);
         }
         let table = self.group_0.inode_table * BLOCK_BYTES as u64;
-        self.device.write_at(table + u64::from(JOURNAL_INODE - 1) * size as u64, &inode)?;
+        self.device
+            .write_at(table + u64::from(JOURNAL_INODE - 1) * size as u64, &inode)?;
         Ok(map)
     }
 
@@ -150,8 +173,8 @@ impl Volume<'_> {
     }
 
     fn table_blocks(&self) -> usize {
-        let bytes = self.superblock.block_group_count() as usize
-            * usize::from(self.superblock.desc_size);
+        let bytes =
+            self.superblock.block_group_count() as usize * usize::from(self.superblock.desc_size);
         bytes.div_ceil(BLOCK_BYTES)
     }
 }
@@ -201,7 +224,11 @@ fn one_extent(first: u64, blocks: u32) -> [u8; 60] {
 fn free_run(bitmap: &[u8], count: usize) -> Option<usize> {
     let mut run = 0;
     for bit in 0..bitmap.len() * 8 {
-        run = if bitmap[bit / 8] & (1 << (bit % 8)) == 0 { run + 1 } else { 0 };
+        run = if bitmap[bit / 8] & (1 << (bit % 8)) == 0 {
+            run + 1
+        } else {
+            0
+        };
         if run == count {
             return Some(bit + 1 - count);
         }

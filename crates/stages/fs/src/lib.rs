@@ -55,9 +55,29 @@ pub fn kind() -> Kind {
         .input::<BlockReply>("blocks_in")
         .needs("operations", "results", 1)
         .window("block", "blocks_out", "blocks_in", 32)
-        .option("format", OptionValue::text("if-blank"), "make a file system on a blank disk: if-blank or never")
-        .option("label", OptionValue::text("brigade"), "the ext4 label of an image that is accepted")
-        .option("disk", OptionValue::text("the disk"), "the disk's name in messages")
-        .option("cache_pages", OptionValue::Integer(2048), "blocks of 4096 bytes kept in memory")
-        .option("growth_bytes", OptionValue::Integer(1 << 20), "a file grows to a multiple of this")
+        .option(
+            "format",
+            OptionValue::text("if-blank"),
+            "make a file system on a blank disk: if-blank or never",
+        )
+        .option(
+            "label",
+            OptionValue::text("brigade"),
+            "the ext4 label of an image that is accepted",
+        )
+        .option(
+            "disk",
+            OptionValue::text("the disk"),
+            "the disk's name in messages",
+        )
+        .option(
+            "cache_pages",
+            OptionValue::Integer(2048),
+            "blocks of 4096 bytes kept in memory",
+        )
+        .option(
+            "growth_bytes",
+            OptionValue::Integer(1 << 20),
+            "a file grows to a multiple of this",
+        )
 }

@@ -16,7 +16,10 @@ const STACK_BYTES: usize = 1 << 20;
 /// What the library waits for.
 enum Call {
     Size,
-    Read { first: u64, count: usize },
+    Read {
+        first: u64,
+        count: usize,
+    },
     Write(Vec<BlockWrite>),
     Flush,
     /// The result of the last job; the next one.
@@ -72,7 +75,11 @@ fn serve(caller: &Caller<Call, Reply>, policy: Policy) -> Result<(), FsError> {
 }
 
 fn no_size(policy: Policy, errno: Errno) -> FsError {
-    FsError::Library { disk: policy.disk, what: "learn its size", cause: errno.into() }
+    FsError::Library {
+        disk: policy.disk,
+        what: "learn its size",
+        cause: errno.into(),
+    }
 }
 
 /// A part of a call: one request of the block stage.
@@ -108,7 +115,15 @@ impl Progress {
             Call::Read { count, .. } => vec![0; count * BLOCK_BYTES],
             _ => Vec::new(),
         };
-        Progress { call, data, parts, sent: 0, answered: 0, failed: None, size_bytes: 0 }
+        Progress {
+            call,
+            data,
+            parts,
+            sent: 0,
+            answered: 0,
+            failed: None,
+            size_bytes: 0,
+        }
     }
 
     fn into_reply(self) -> Reply {
@@ -183,7 +198,9 @@ impl Library {
 
     /// The next request of the call under way that is not sent yet.
     pub fn next_part(&mut self) -> Option<Part> {
-        let Doing::Call(progress) = &mut self.doing else { return None };
+        let Doing::Call(progress) = &mut self.doing else {
+            return None;
+        };
         if progress.sent == progress.parts {
             return None;
         }
@@ -206,14 +223,19 @@ impl Library {
     /// The content of a part that writes.
     pub fn content(&self, index: usize) -> &[u8] {
         match &self.doing {
-            Doing::Call(Progress { call: Call::Write(blocks), .. }) => &blocks[index].1[..],
+            Doing::Call(Progress {
+                call: Call::Write(blocks),
+                ..
+            }) => &blocks[index].1[..],
             _ => &[],
         }
     }
 
     /// A part was answered: with data if it was a read, with the size if it asked for it.
     pub fn answer(&mut self, index: usize, result: Result<(&[u8], u64), Errno>) -> Event {
-        let Doing::Call(progress) = &mut self.doing else { return Event::Working };
+        let Doing::Call(progress) = &mut self.doing else {
+            return Event::Working;
+        };
         match result {
             Err(errno) => progress.failed = Some(errno),
             Ok((data, size_bytes)) => {

@@ -10,7 +10,10 @@ pub struct Slab<T> {
 
 impl<T> Default for Slab<T> {
     fn default() -> Self {
-        Slab { entries: Vec::new(), free: Vec::new() }
+        Slab {
+            entries: Vec::new(),
+            free: Vec::new(),
+        }
     }
 }
 
@@ -21,7 +24,10 @@ impl<T> Slab<T> {
     /// When there are 65,535 entries already.
     pub fn insert(&mut self, entry: T) -> u32 {
         let at = self.free.pop().unwrap_or_else(|| {
-            assert!(self.entries.len() < usize::from(u16::MAX), "a table is full");
+            assert!(
+                self.entries.len() < usize::from(u16::MAX),
+                "a table is full"
+            );
             self.entries.push((0, None));
             (self.entries.len() - 1) as u16
         });
@@ -34,13 +40,17 @@ impl<T> Slab<T> {
     /// The entry with this number.
     pub fn get(&self, number: u32) -> Option<&T> {
         let (generation, entry) = self.entries.get(place(number))?;
-        entry.as_ref().filter(|_| u32::from(*generation) == number >> 16)
+        entry
+            .as_ref()
+            .filter(|_| u32::from(*generation) == number >> 16)
     }
 
     /// The entry with this number, to be changed.
     pub fn get_mut(&mut self, number: u32) -> Option<&mut T> {
         let (generation, entry) = self.entries.get_mut(place(number))?;
-        entry.as_mut().filter(|_| u32::from(*generation) == number >> 16)
+        entry
+            .as_mut()
+            .filter(|_| u32::from(*generation) == number >> 16)
     }
 
     /// Removes an entry.

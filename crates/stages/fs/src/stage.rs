@@ -79,8 +79,12 @@ impl FsStage {
         let begin_ns = io.now_ns();
         let reply = *message.header();
         let sent_ns = self.sent_ns.get(usize::from(reply.tag as u16)).copied();
-        io.token_give(self.block, begin_ns.saturating_sub(sent_ns.unwrap_or(begin_ns)));
-        self.state.complete(&reply, message.payload(), message.queue_ns())?;
+        io.token_give(
+            self.block,
+            begin_ns.saturating_sub(sent_ns.unwrap_or(begin_ns)),
+        );
+        self.state
+            .complete(&reply, message.payload(), message.queue_ns())?;
         self.state.charge(io.clock_ns() - begin_ns);
         io.release(message);
         self.send_requests(io);
@@ -89,7 +93,9 @@ impl FsStage {
 
     fn send_requests(&mut self, io: &mut Io<'_>) {
         while self.state.has_request() && io.tokens(self.block) > 0 {
-            let Some(mut page) = io.page(self.blocks_out) else { return };
+            let Some(mut page) = io.page(self.blocks_out) else {
+                return;
+            };
             let Some(request) = self.state.next_request(page.payload_mut()) else {
                 return io.release(page);
             };
@@ -105,7 +111,9 @@ impl FsStage {
 
     fn send_answers(&mut self, io: &mut Io<'_>) {
         while self.state.has_answer() && io.room(self.results) > 0 {
-            let Some((reply, page)) = self.state.next_answer() else { return };
+            let Some((reply, page)) = self.state.next_answer() else {
+                return;
+            };
             io.send(self.results, Message::new(page, reply));
         }
     }
@@ -142,14 +150,29 @@ fn settings(builder: &Builder<'_>) -> Result<Settings, StageError> {
     let format = builder.text("format")?;
     if format != "if-blank" && format != "never" {
         let allowed = "it must be \"if-blank\" or \"never\"";
-        return Err(FsError::Option { name: "format", value: format, allowed }.into());
+        return Err(FsError::Option {
+            name: "format",
+            value: format,
+            allowed,
+        }
+        .into());
+    }
+    let label = builder.text("label")?;
+    if label.is_empty() || label.len() > 16 {
+        let allowed = "an ext4 label has 1 to 16 bytes";
+        return Err(FsError::Option {
+            name: "label",
+            value: label,
+            allowed,
+        }
+        .into());
     }
     let cache_pages = in_range(builder, "cache_pages", CACHE_PAGES_MIN as i64, 1 << 24)?;
     let growth_bytes = in_range(builder, "growth_bytes", BLOCK_BYTES as i64, 1 << 30)?;
     Ok(Settings {
         policy: Policy {
             disk: builder.text("disk")?,
-            label: builder.text("label")?,
+            label,
             format_if_blank: format == "if-blank",
         },
         cache_pages: cache_pages as usize,
@@ -168,5 +191,10 @@ fn in_range(
         return Ok(value);
     }
     let allowed = "cache_pages is 256 to 16777216 and growth_bytes 4096 to 1073741824";
-    Err(FsError::Option { name, value: value.to_string(), allowed }.into())
+    Err(FsError::Option {
+        name,
+        value: value.to_string(),
+        allowed,
+    }
+    .into())
 }

@@ -37,8 +37,13 @@ pub enum Verdict {
         /// The label, without padding.
         label: String,
     },
-    /// The primary was torn; this is block 0 with it restored from the copy.
-    Torn(Box<Block>),
+    /// The primary was torn; the copy is what it was becoming.
+    Torn {
+        /// The label, without padding.
+        label: String,
+        /// Block 0 with the primary restored.
+        restored: Box<Block>,
+    },
     /// Formatting was interrupted; nothing there is of value.
     Formatting,
     /// ext4's magic number is there, but neither superblock is whole.
@@ -68,17 +73,26 @@ pub fn first_step(old: &Block, new: &Block) -> Box<Block> {
 /// What block 0 says.
 pub fn inspect(block: &Block) -> Verdict {
     if is_whole(primary(block)) {
-        return Verdict::Ext4 { label: label(primary(block)) };
+        return Verdict::Ext4 {
+            label: label(primary(block)),
+        };
     }
     if copy_restores(block) {
         let mut restored = Box::new(*block);
         restored.copy_within(0..SUPERBLOCK_BYTES, SUPERBLOCK_BYTES);
-        return Verdict::Torn(restored);
+        return Verdict::Torn {
+            label: label(&block[..SUPERBLOCK_BYTES]),
+            restored,
+        };
     }
     if block.starts_with(FORMATTING) {
         return Verdict::Formatting;
     }
-    if has_magic(primary(block)) { Verdict::Damaged } else { Verdict::Other }
+    if has_magic(primary(block)) {
+        Verdict::Damaged
+    } else {
+        Verdict::Other
+    }
 }
 
 fn primary(block: &Block) -> &[u8] {
@@ -160,7 +174,7 @@ mod tests {
                 let cut = torn(before, after, at);
                 let whole = match inspect(&cut) {
                     Verdict::Ext4 { .. } => cut,
-                    Verdict::Torn(restored) => *restored,
+                    Verdict::Torn { restored, .. } => *restored,
                     other => panic!("torn at {at}: {other:?}"),
                 };
                 assert!(primary(&whole) == primary(&old) || primary(&whole) == primary(&new));
@@ -188,7 +202,12 @@ mod tests {
         mark_formatting(&mut block);
         assert_eq!(inspect(&block), Verdict::Formatting);
         block[1024..2048].copy_from_slice(primary(&volume(1)));
-        assert_eq!(inspect(&block), Verdict::Ext4 { label: "brigade".into() });
+        assert_eq!(
+            inspect(&block),
+            Verdict::Ext4 {
+                label: "brigade".into()
+            }
+        );
         assert_eq!(inspect(&[0x55; BLOCK_BYTES]), Verdict::Other);
     }
 }

@@ -23,7 +23,7 @@ const ROOT_INODE: u32 = 2;
 const NAME_BYTES_MAX: usize = 255;
 const FILE_MODE: u16 = 0o644;
 /// Blocks that one transaction of an extension allocates and zeroes.
-const EXTEND_BLOCKS: u64 = 256;
+const EXTEND_BLOCKS: u64 = 512;
 /// What must be zero for a disk to count as blank.
 const BLANK_BLOCKS: usize = 16;
 /// ext4 addresses a file's blocks with 32 bits.
@@ -126,9 +126,16 @@ impl<T: Transport + 'static> Volume<T> {
     /// Why there is no volume to work with.
     pub fn mount(transport: T, disk_bytes: u64, policy: Policy) -> Result<Self, FsError> {
         let disk = Arc::new(Disk::new(transport, disk_bytes / BLOCK_BYTES as u64));
-        let mut volume = Volume { policy, disk, mounted: None, open: BTreeSet::new() };
+        let mut volume = Volume {
+            policy,
+            disk,
+            mounted: None,
+            open: BTreeSet::new(),
+        };
         volume.prepare(disk_bytes)?;
-        volume.remount().map_err(|cause| volume.refused("mount it", cause))?;
+        volume
+            .remount()
+            .map_err(|cause| volume.refused("mount it", cause))?;
         Ok(volume)
     }
 
@@ -157,13 +164,19 @@ impl<T: Transport + 'static> Volume<T> {
     /// # Errors
     /// If the disk fails; the volume then is recovered at the next start.
     pub fn finish(mut self) -> Result<(), FsError> {
-        let Some(mounted) = self.mounted.take() else { return Ok(()) };
+        let Some(mounted) = self.mounted.take() else {
+            return Ok(());
+        };
         let finished = mounted.finish().and_then(|()| Ok(self.disk.sync()?));
         finished.map_err(|cause| self.refused("release the file system", cause))
     }
 
     fn refused(&self, what: &'static str, cause: Error) -> FsError {
-        FsError::Library { disk: self.policy.disk.clone(), what, cause }
+        FsError::Library {
+            disk: self.policy.disk.clone(),
+            what,
+            cause,
+        }
     }
 
     /// Sees to it that there is a whole superblock of a Brigade volume.
@@ -172,12 +185,19 @@ impl<T: Transport + 'static> Volume<T> {
         let disk = self.policy.disk.clone();
         if disk_bytes < VOLUME_BYTES_MIN {
             let (bytes, needed_bytes) = (disk_bytes, VOLUME_BYTES_MIN);
-            return Err(FsError::TooSmall { disk, bytes, needed_bytes });
+            return Err(FsError::TooSmall {
+                disk,
+                bytes,
+                needed_bytes,
+            });
         }
         let block_0 = self.disk.block_0().map_err(failed)?;
         match superblock::inspect(&block_0) {
             Verdict::Ext4 { label } => self.check_label(label),
-            Verdict::Torn(restored) => self.disk.replace_block_0(restored).map_err(failed),
+            Verdict::Torn { restored, label } => {
+                self.check_label(label)?;
+                self.disk.replace_block_0(restored).map_err(failed)
+            }
             Verdict::Formatting => self.format(),
             Verdict::Damaged => Err(FsError::Damaged { disk }),
             Verdict::Other if !self.is_blank().map_err(failed)? => {
@@ -190,7 +210,11 @@ impl<T: Transport + 'static> Volume<T> {
 
     fn check_label(&self, found: String) -> Result<(), FsError> {
         let Policy { disk, label, .. } = self.policy.clone();
-        if found == label { Ok(()) } else { Err(FsError::Foreign { disk, found, label }) }
+        if found == label {
+            Ok(())
+        } else {
+            Err(FsError::Foreign { disk, found, label })
+        }
     }
 
     fn is_blank(&self) -> Result<bool, Errno> {
@@ -214,7 +238,10 @@ impl<T: Transport + 'static> Volume<T> {
     }
 
     fn reload_open(&self) -> Result<Vec<(u32, Layout)>, Error> {
-        self.open.iter().map(|&inode| Ok((inode, self.layout(inode)?))).collect()
+        self.open
+            .iter()
+            .map(|&inode| Ok((inode, self.layout(inode)?)))
+            .collect()
     }
 
     /// After a job: drops the library's cache, and the mount if a change failed half-way.
@@ -225,8 +252,8 @@ impl<T: Transport + 'static> Volume<T> {
             .as_ref()
             .is_some_and(|journal| journal.lock().is_ok_and(|writer| writer.is_healthy()));
         if !healthy || mounted.dev.invalidate_cache().is_err() {
-            self.disk.forget();
             self.mounted = None;
+            self.disk.forget();
         }
     }
 
@@ -244,7 +271,11 @@ impl<T: Transport + 'static> Volume<T> {
                 let (inode, size) = (*inode, *size_bytes);
                 self.with_layout(inode, result, |volume| volume.truncate(inode, size))
             }
-            Job::Extend { inode, needed_bytes, wanted_bytes } => {
+            Job::Extend {
+                inode,
+                needed_bytes,
+                wanted_bytes,
+            } => {
                 let (inode, needed, wanted) = (*inode, *needed_bytes, *wanted_bytes);
                 self.with_layout(inode, result, |volume| volume.extend(inode, needed, wanted))
             }
@@ -265,7 +296,11 @@ impl<T: Transport + 'static> Volume<T> {
     ) -> Result<(), Error> {
         let changed = change(self);
         let healthy = self.is_healthy();
-        result.layout = if healthy { Some(self.layout(inode)?) } else { None };
+        result.layout = if healthy {
+            Some(self.layout(inode)?)
+        } else {
+            None
+        };
         changed
     }
 
@@ -285,9 +320,9 @@ impl<T: Transport + 'static> Volume<T> {
 
     fn open(&mut self, name: &[u8], create: bool, result: &mut JobResult) -> Result<(), Error> {
         let inode = match self.lookup(name) {
-            Err(Error::NotFound) if create => {
-                self.filesystem()?.apply_create_at(ROOT_INODE, name, FILE_MODE)?
-            }
+            Err(Error::NotFound) if create => self
+                .filesystem()?
+                .apply_create_at(ROOT_INODE, name, FILE_MODE)?,
             other => other?,
         };
         result.layout = Some(self.layout(inode)?);
@@ -318,7 +353,11 @@ impl<T: Transport + 'static> Volume<T> {
                 let (now, needed) = (self.layout(inode)?, needed_bytes);
                 let enough = now.size_bytes >= needed
                     && now.map.covers(0, needed.div_ceil(BLOCK_BYTES as u64));
-                if enough { Ok(()) } else { self.extend_to(inode, needed) }
+                if enough {
+                    Ok(())
+                } else {
+                    self.extend_to(inode, needed)
+                }
             }
             other => other,
         }
@@ -352,21 +391,32 @@ impl<T: Transport + 'static> Volume<T> {
         let mounted = self.filesystem()?;
         let found = mounted.stat_ino(inode)?;
         if !found.is_file() {
-            return Err(if found.is_dir() { Error::IsADirectory } else { Errno::INVAL.into() });
+            return Err(if found.is_dir() {
+                Error::IsADirectory
+            } else {
+                Errno::INVAL.into()
+            });
         }
         if !found.has_extents() {
             return Err(Error::Unsupported("a file without extents"));
         }
         let device = mounted.dev.as_ref();
         let extents = fs_ext4::extent::collect_all(&found.block, device, BLOCK_BYTES as u32)?;
-        let written = extents.iter().filter(|extent| !extent.uninitialized).map(|extent| Extent {
-            logical: u64::from(extent.logical_block),
-            physical: extent.physical_block,
-            blocks: u64::from(extent.length),
-        });
-        let map = ExtentMap::new(written.collect(), mounted.sb.blocks_count)
-            .ok_or(Error::CorruptExtentTree("extents overlap or leave the volume"))?;
-        Ok(Layout { size_bytes: found.size, map })
+        let written = extents
+            .iter()
+            .filter(|extent| !extent.uninitialized)
+            .map(|extent| Extent {
+                logical: u64::from(extent.logical_block),
+                physical: extent.physical_block,
+                blocks: u64::from(extent.length),
+            });
+        let map = ExtentMap::new(written.collect(), mounted.sb.blocks_count).ok_or(
+            Error::CorruptExtentTree("extents overlap or leave the volume"),
+        )?;
+        Ok(Layout {
+            size_bytes: found.size,
+            map,
+        })
     }
 }
 

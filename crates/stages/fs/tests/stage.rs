@@ -2,8 +2,8 @@
 
 mod support;
 
-use brigade_messages::db_fs::FsKind;
 use brigade_messages::Hop;
+use brigade_messages::db_fs::FsKind;
 use support::rig::Rig;
 use support::{Random, TestDisk, e2fsck, fsck, seed};
 
@@ -26,14 +26,24 @@ fn a_blank_disk_becomes_a_volume_and_keeps_its_files() {
     let disk = TestDisk::blank(16 * MIB);
     let mut rig = Rig::new(&disk, 1);
     let file = rig.open("shop.db");
-    assert_eq!(rig.call(FsKind::Reserve, file, 100_000, &[]).size_bytes, 100_000);
-    assert_eq!(rig.call(FsKind::Write, file, 4090, b"hello across blocks").status, 0);
+    assert_eq!(
+        rig.call(FsKind::Reserve, file, 100_000, &[]).size_bytes,
+        100_000
+    );
+    assert_eq!(
+        rig.call(FsKind::Write, file, 4090, b"hello across blocks")
+            .status,
+        0
+    );
     assert_eq!(rig.call(FsKind::Sync, file, 0, &[]).status, 0);
     rig.finish().unwrap();
     assert_eq!(rig.harness.pages_missing(), 0);
     let mut rig = Rig::new(&disk, 2);
     let file = rig.open("shop.db");
-    assert_eq!(rig.read(file, 4090, 19), (0, b"hello across blocks".to_vec()));
+    assert_eq!(
+        rig.read(file, 4090, 19),
+        (0, b"hello across blocks".to_vec())
+    );
     assert_eq!(rig.read(file, 99_990, 100), (0, vec![0; 10]));
     assert_eq!(rig.read(file, 100_000, 100), (0, vec![]));
     rig.finish().unwrap();
@@ -82,7 +92,11 @@ fn names_and_handles_are_checked() {
     assert_eq!(rig.open("a"), file);
     assert_eq!(rig.call(FsKind::Remove, 0, 0, b"a").status, EBUSY);
     assert_eq!(rig.call(FsKind::Close, file, 0, &[]).status, 0);
-    assert_eq!(rig.call(FsKind::Size, file, 0, &[]).status, 0, "open once more");
+    assert_eq!(
+        rig.call(FsKind::Size, file, 0, &[]).status,
+        0,
+        "open once more"
+    );
     assert_eq!(rig.call(FsKind::Write, file, 0, b"kept").status, 0);
     // Sent at once: the second close and the removal take effect in this order.
     let close = rig.send(FsKind::Close, file, 0, &[]);
@@ -155,18 +169,28 @@ fn random_operation(
         1 => 24,
         _ => rig.random.below(4096) as usize,
     };
-    let offset = if length == 4096 { offset / 4096 * 4096 } else { offset };
+    let offset = if length == 4096 {
+        offset / 4096 * 4096
+    } else {
+        offset
+    };
     let mut data = None;
     let (tag, what) = match rig.random.below(20) {
         0 => (rig.send(FsKind::Sync, file, 0, &[]), "sync".into()),
         1 => {
             let size = rig.random.below(span);
             model.0.resize(size as usize, 0);
-            (rig.send(FsKind::Truncate, file, size, &[]), format!("truncate to {size}"))
+            (
+                rig.send(FsKind::Truncate, file, size, &[]),
+                format!("truncate to {size}"),
+            )
         }
         2 => {
             model.0.resize(model.0.len().max(offset), 0);
-            (rig.send(FsKind::Reserve, file, offset as u64, &[]), format!("reserve {offset}"))
+            (
+                rig.send(FsKind::Reserve, file, offset as u64, &[]),
+                format!("reserve {offset}"),
+            )
         }
         3 => (rig.send(FsKind::Size, file, 0, &[]), "size".into()),
         4..10 => {
@@ -181,16 +205,29 @@ fn random_operation(
             (tag, format!("read {length} at {offset}"))
         }
     };
-    Expected { tag, what, size: model.0.len(), data }
+    Expected {
+        tag,
+        what,
+        size: model.0.len(),
+        data,
+    }
 }
 
 fn check(rig: &mut Rig, expected: Expected) {
-    let Expected { tag, what, size, data } = expected;
+    let Expected {
+        tag,
+        what,
+        size,
+        data,
+    } = expected;
     let (reply, page) = rig.wait(tag);
     assert_eq!(reply.status, 0, "{what}");
     if let Some(data) = data {
         assert_eq!(reply.length_bytes as usize, data.len(), "{what}");
-        assert!(page[..data.len()] == data[..], "{what}: other bytes than written");
+        assert!(
+            page[..data.len()] == data[..],
+            "{what}: other bytes than written"
+        );
     } else if what == "size" {
         assert_eq!(reply.size_bytes as usize, size, "{what}");
     }
@@ -201,8 +238,9 @@ fn random_run(seed: u64, count: usize, span: u64) {
     let disk = fresh();
     let growth = 65536;
     let mut rig = Rig::with(&disk, seed, 256, growth as i64);
-    let mut files: Vec<(u32, Model)> =
-        ["a", "b", "c"].map(|name| (rig.open(name), Model::default())).into();
+    let mut files: Vec<(u32, Model)> = ["a", "b", "c"]
+        .map(|name| (rig.open(name), Model::default()))
+        .into();
     let mut open = std::collections::VecDeque::new();
     for _ in 0..count {
         open.push_back(random_operation(&mut rig, &mut files, span, growth));
@@ -211,7 +249,8 @@ fn random_run(seed: u64, count: usize, span: u64) {
             check(&mut rig, first);
         }
     }
-    open.into_iter().for_each(|expected| check(&mut rig, expected));
+    open.into_iter()
+        .for_each(|expected| check(&mut rig, expected));
     for (file, model) in &files {
         assert!(rig.content(*file) == model.0);
     }
@@ -259,8 +298,14 @@ fn write_history(disk: &TestDisk, seed: u64) -> History {
     let mut rig = Rig::with(disk, seed, 256, growth as i64);
     let file = rig.open("data");
     let mut model = Model::default();
-    let mut history = History { snapshots: Vec::new(), synced: vec![(0, 0)] };
-    history.snapshots.push(Snapshot { sent: 0, content: Vec::new() });
+    let mut history = History {
+        snapshots: Vec::new(),
+        synced: vec![(0, 0)],
+    };
+    history.snapshots.push(Snapshot {
+        sent: 0,
+        content: Vec::new(),
+    });
     for number in 0..60u64 {
         let sent = disk.log_length();
         let sync = number % 5 == 4;
@@ -276,10 +321,15 @@ fn write_history(disk: &TestDisk, seed: u64) -> History {
             model.write(offset as usize, &vec![number as u8 + 1; length], growth);
             rig.send(FsKind::Write, file, offset, &vec![number as u8 + 1; length])
         };
-        history.snapshots.push(Snapshot { sent, content: model.0.clone() });
+        history.snapshots.push(Snapshot {
+            sent,
+            content: model.0.clone(),
+        });
         assert_eq!(rig.wait(tag).0.status, 0);
         if sync {
-            history.synced.push((disk.log_length(), history.snapshots.len() - 1));
+            history
+                .synced
+                .push((disk.log_length(), history.snapshots.len() - 1));
         }
     }
     history
@@ -288,10 +338,17 @@ fn write_history(disk: &TestDisk, seed: u64) -> History {
 /// Whether what is found after a cut at `at` is a mixture, by sectors, of what was synced and
 /// what was written since.
 fn allowed(history: &History, at: usize, found: &[u8]) -> Result<(), String> {
-    let first = history.synced.iter().rfind(|(answered, _)| *answered <= at).unwrap().1;
+    let first = history
+        .synced
+        .iter()
+        .rfind(|(answered, _)| *answered <= at)
+        .unwrap()
+        .1;
     let later = history.snapshots[first..].iter().enumerate();
-    let possible: Vec<&Snapshot> =
-        later.filter(|(index, s)| *index == 0 || s.sent <= at).map(|(_, s)| s).collect();
+    let possible: Vec<&Snapshot> = later
+        .filter(|(index, s)| *index == 0 || s.sent <= at)
+        .map(|(_, s)| s)
+        .collect();
     if !possible.iter().any(|s| s.content.len() == found.len()) {
         return Err(format!("a size of {} was never set", found.len()));
     }
@@ -318,10 +375,12 @@ fn cut_everywhere(flush_does_nothing: bool, step: usize) -> Result<usize, String
     let e2fsck = e2fsck();
     let mut cuts = 0;
     for at in (0..=disk.log_length()).step_by(step) {
-        let after = TestDisk::new(disk.cut(at, &mut random));
+        let after = disk.cut(at, &mut random);
         let mut rig = Rig::with(&after, seed, 256, 16384);
         let tag = rig.send(FsKind::Open, 0, 0, b"data");
-        let (reply, _) = rig.try_wait(tag).map_err(|error| format!("cut at {at}: {error}"))?;
+        let (reply, _) = rig
+            .try_wait(tag)
+            .map_err(|error| format!("cut at {at}: {error}"))?;
         if reply.status != 0 {
             return Err(format!("cut at {at}: open says {}", reply.status));
         }
@@ -332,7 +391,9 @@ fn cut_everywhere(flush_does_nothing: bool, step: usize) -> Result<usize, String
             let (code, report) = fsck(e2fsck, "-fy", &mut copy);
             let (again, _) = fsck(e2fsck, "-fn", &mut copy);
             if code > 1 || again != 0 {
-                return Err(format!("cut at {at}: e2fsck -fy {code}, then -fn {again}\n{report}"));
+                return Err(format!(
+                    "cut at {at}: e2fsck -fy {code}, then -fn {again}\n{report}"
+                ));
             }
         }
         cuts += 1;
@@ -350,7 +411,10 @@ fn what_was_synced_survives_a_power_cut_at_every_write() {
 fn without_flushes_it_would_not() {
     let lost = cut_everywhere(true, 3);
     println!("{lost:?}");
-    assert!(lost.is_err(), "a disk whose flush does nothing must lose something");
+    assert!(
+        lost.is_err(),
+        "a disk whose flush does nothing must lose something"
+    );
 }
 
 #[test]
@@ -364,8 +428,17 @@ fn a_write_error_is_reported_by_the_next_sync_and_the_data_is_kept() {
     assert_eq!(rig.call(FsKind::Sync, file, 0, &[]).status, ENOSPC);
     assert_eq!(rig.read(file, 0, 4096), (0, vec![9; 4096]));
     disk.0.lock().unwrap().fail_writes = None;
-    assert_eq!(rig.call(FsKind::Sync, file, 0, &[]).status, 0, "reported once, and written now");
-    assert!(disk.image().windows(4096).step_by(4096).any(|block| block == [9; 4096]));
+    assert_eq!(
+        rig.call(FsKind::Sync, file, 0, &[]).status,
+        0,
+        "reported once, and written now"
+    );
+    assert!(
+        disk.image()
+            .windows(4096)
+            .step_by(4096)
+            .any(|block| block == [9; 4096])
+    );
     rig.finish().unwrap();
 }
 
@@ -376,8 +449,9 @@ fn a_full_cache_that_cannot_be_written_fails_the_writer() {
     let file = rig.open("a");
     rig.call(FsKind::Reserve, file, 2 << 20, &[]);
     disk.0.lock().unwrap().fail_writes = Some(ENOSPC);
-    let statuses: Vec<u32> =
-        (0..400).map(|n| rig.call(FsKind::Write, file, n * 4096, &[1; 4096]).status).collect();
+    let statuses: Vec<u32> = (0..400)
+        .map(|n| rig.call(FsKind::Write, file, n * 4096, &[1; 4096]).status)
+        .collect();
     assert_eq!((statuses[0], statuses[399]), (0, ENOSPC));
     assert_eq!(rig.call(FsKind::Sync, file, 0, &[]).status, ENOSPC);
     disk.0.lock().unwrap().fail_writes = None;
@@ -393,7 +467,10 @@ fn unreadable_blocks_and_a_failing_flush_are_errors_not_the_end() {
     rig.call(FsKind::Reserve, file, 65536, &[]);
     disk.0.lock().unwrap().fail_reads = Some(EIO);
     assert_eq!(rig.read(file, 0, 100).0, EIO);
-    assert_eq!(rig.call(FsKind::Write, file, 10, b"part of a block").status, EIO);
+    assert_eq!(
+        rig.call(FsKind::Write, file, 10, b"part of a block").status,
+        EIO
+    );
     assert_eq!(rig.call(FsKind::Open, 0, 0, b"b").status, EIO);
     disk.0.lock().unwrap().fail_reads = None;
     assert_eq!(rig.read(file, 0, 100), (0, vec![0; 100]));
@@ -428,7 +505,10 @@ fn a_change_that_fails_half_way_is_recovered_from() {
         let status = rig.call(FsKind::Truncate, file, 1000, &[]).status;
         disk.0.lock().unwrap().fail_writes = None;
         let size = rig.call(FsKind::Size, file, 0, &[]).size_bytes;
-        assert!(size == 1000 || (size == 65536 && status == EIO), "{size} {status}");
+        assert!(
+            size == 1000 || (size == 65536 && status == EIO),
+            "{size} {status}"
+        );
         let there = rig.read(file, 0, 1000);
         assert_eq!(there, (0, vec![5; 1000]));
         let _ = rig.finish();
@@ -444,9 +524,15 @@ fn a_full_volume_is_an_error_to_the_writer_and_nothing_worse() {
     let disk = fresh();
     let mut rig = Rig::with(&disk, 1, 256, 1 << 20);
     let file = rig.open("a");
-    assert_eq!(rig.call(FsKind::Reserve, file, 64 << 20, &[]).status, ENOSPC);
+    assert_eq!(
+        rig.call(FsKind::Reserve, file, 64 << 20, &[]).status,
+        ENOSPC
+    );
     let size = rig.call(FsKind::Size, file, 0, &[]).size_bytes;
-    assert_eq!(rig.call(FsKind::Write, file, size + (8 << 20), b"x").status, ENOSPC);
+    assert_eq!(
+        rig.call(FsKind::Write, file, size + (8 << 20), b"x").status,
+        ENOSPC
+    );
     assert_eq!(rig.call(FsKind::Write, file, 0, b"still works").status, 0);
     assert_eq!(rig.call(FsKind::Sync, file, 0, &[]).status, 0);
     rig.finish().unwrap();
@@ -462,5 +548,8 @@ fn a_foreign_disk_stops_the_stage_with_the_reason() {
     let mut rig = Rig::new(&TestDisk::new(image), 1);
     let tag = rig.send(FsKind::Exists, 0, 0, b"a");
     let error = rig.try_wait(tag).unwrap_err().to_string();
-    assert!(error.starts_with("test.img is not a Brigade image"), "{error}");
+    assert!(
+        error.starts_with("test.img is not a Brigade image"),
+        "{error}"
+    );
 }

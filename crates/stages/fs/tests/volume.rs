@@ -9,7 +9,11 @@ use support::{LABEL, Random, TestDisk, e2fsck, fsck, seed};
 const MIB: usize = 1 << 20;
 
 fn policy() -> Policy {
-    Policy { disk: "test.img".into(), label: LABEL.into(), format_if_blank: true }
+    Policy {
+        disk: "test.img".into(),
+        label: LABEL.into(),
+        format_if_blank: true,
+    }
 }
 
 fn mount(disk: &TestDisk) -> Result<Volume<TestDisk>, FsError> {
@@ -22,11 +26,19 @@ fn done(result: JobResult) -> JobResult {
 }
 
 fn open(volume: &mut Volume<TestDisk>, name: &str) -> u32 {
-    done(volume.run(&Job::Open { name: name.into(), create: true })).inode
+    done(volume.run(&Job::Open {
+        name: name.into(),
+        create: true,
+    }))
+    .inode
 }
 
 fn extend(volume: &mut Volume<TestDisk>, inode: u32, bytes: u64) -> JobResult {
-    volume.run(&Job::Extend { inode, needed_bytes: bytes, wanted_bytes: bytes })
+    volume.run(&Job::Extend {
+        inode,
+        needed_bytes: bytes,
+        wanted_bytes: bytes,
+    })
 }
 
 fn formatted(bytes: usize) -> TestDisk {
@@ -54,11 +66,16 @@ fn used_and_released_it_still_satisfies_e2fsck() {
     for number in 0..20 {
         let inode = open(&mut volume, &format!("file{number}"));
         done(extend(&mut volume, inode, 100_000 + 4096 * number));
-        done(volume.run(&Job::Truncate { inode, size_bytes: 5000 * number }));
+        done(volume.run(&Job::Truncate {
+            inode,
+            size_bytes: 5000 * number,
+        }));
         done(volume.run(&Job::Forget { inode }));
     }
     for number in (0..20).step_by(3) {
-        done(volume.run(&Job::Remove { name: format!("file{number}").into() }));
+        done(volume.run(&Job::Remove {
+            name: format!("file{number}").into(),
+        }));
     }
     volume.finish().unwrap();
     let (code, report) = fsck(&e2fsck, "-fn", &mut disk.image());
@@ -75,7 +92,10 @@ fn the_journal_is_used() {
     open(&mut volume, "second");
     let second = disk.flushes() - before - first;
     println!("flushes to create a file: first {first}, then {second}");
-    assert!((4..=6).contains(&second), "a journaled change takes 4 flushes, or 5 with the copy");
+    assert!(
+        (4..=6).contains(&second),
+        "a journaled change takes 4 flushes, or 5 with the copy"
+    );
 }
 
 #[test]
@@ -87,13 +107,23 @@ fn what_is_not_a_brigade_image_is_refused_with_a_reason() {
         refused,
         "test.img is not a Brigade image: found no ext4 superblock; choose another --disk or remove it"
     );
-    let other = Policy { label: "other".into(), ..policy() };
+    let other = Policy {
+        label: "other".into(),
+        ..policy()
+    };
     let disk = formatted(16 * MIB);
-    let refused = Volume::mount(disk.clone(), disk.bytes(), other).err().unwrap();
+    let refused = Volume::mount(disk.clone(), disk.bytes(), other)
+        .err()
+        .unwrap();
     assert!(matches!(refused, FsError::Foreign { .. }), "{refused}");
-    let never = Policy { format_if_blank: false, ..policy() };
+    let never = Policy {
+        format_if_blank: false,
+        ..policy()
+    };
     let blank = TestDisk::blank(16 * MIB);
-    let refused = Volume::mount(blank.clone(), blank.bytes(), never).err().unwrap();
+    let refused = Volume::mount(blank.clone(), blank.bytes(), never)
+        .err()
+        .unwrap();
     assert!(matches!(refused, FsError::Blank { .. }), "{refused}");
     let refused = mount(&TestDisk::blank(MIB)).err().unwrap();
     assert!(matches!(refused, FsError::TooSmall { .. }), "{refused}");
@@ -107,7 +137,7 @@ fn formatting_can_be_cut_at_every_write() {
     let length = disk.log_length();
     let interesting = (0..length).filter(|at| *at < 40 || at + 60 > length || at % 97 == 0);
     for at in interesting {
-        let again = TestDisk::new(disk.cut(at, &mut random));
+        let again = disk.cut(at, &mut random);
         if let Err(error) = mount(&again) {
             panic!("cut at {at} of {length}: {error}");
         }
@@ -124,7 +154,10 @@ fn a_full_volume_says_so_and_stays_whole() {
     let size = full.layout.unwrap().size_bytes;
     assert!(size > 5 << 20, "{size}");
     // What is needed still fits, what is wanted does not.
-    done(volume.run(&Job::Truncate { inode, size_bytes: size - 500_000 }));
+    done(volume.run(&Job::Truncate {
+        inode,
+        size_bytes: size - 500_000,
+    }));
     let (needed, wanted) = (size - 100_000, size + (4 << 20));
     let some = done(volume.run(&Job::Extend {
         inode,
@@ -148,8 +181,13 @@ fn an_open_file_is_not_removed() {
     done(volume.run(&Job::Forget { inode }));
     done(volume.run(&remove));
     assert_eq!(volume.run(&remove).status, Some(Errno::NOENT));
-    assert_eq!(volume.run(&Job::Exists { name: "a/b".into() }).status, Some(Errno::INVAL));
-    let long = Job::Exists { name: vec![b'x'; 300] };
+    assert_eq!(
+        volume.run(&Job::Exists { name: "a/b".into() }).status,
+        Some(Errno::INVAL)
+    );
+    let long = Job::Exists {
+        name: vec![b'x'; 300],
+    };
     assert_eq!(volume.run(&long).status, Some(Errno::NAMETOOLONG));
 }
 
@@ -218,7 +256,10 @@ fn found(disk: &TestDisk, names: &[String]) -> Result<Vec<(String, u64)>, String
     let mut volume = mount(disk).map_err(|error| error.to_string())?;
     let mut files = Vec::new();
     for name in names {
-        let result = volume.run(&Job::Open { name: name.clone().into(), create: false });
+        let result = volume.run(&Job::Open {
+            name: name.clone().into(),
+            create: false,
+        });
         match (result.status, result.layout) {
             (None, Some(layout)) => files.push((name.clone(), layout.size_bytes)),
             (Some(Errno::NOENT), _) => {}
@@ -238,7 +279,7 @@ fn cut_everywhere(flush_does_nothing: bool, step: usize) -> Result<usize, String
     let e2fsck = e2fsck();
     let mut cuts = 0;
     for at in (0..=disk.log_length()).step_by(step) {
-        let after = TestDisk::new(disk.cut(at, &mut random));
+        let after = disk.cut(at, &mut random);
         let there = found(&after, &names).map_err(|error| format!("cut at {at}: {error}"))?;
         let answered = seen.iter().rposition(|(length, _)| *length <= at).unwrap();
         let allowed = &seen[answered..(answered + 2).min(seen.len())];
@@ -248,14 +289,18 @@ fn cut_everywhere(flush_does_nothing: bool, step: usize) -> Result<usize, String
             files == there
         });
         if !fits {
-            return Err(format!("cut at {at}: found {there:?}, expected one of {allowed:?}"));
+            return Err(format!(
+                "cut at {at}: found {there:?}, expected one of {allowed:?}"
+            ));
         }
         if let Some(e2fsck) = e2fsck.as_ref().filter(|_| at % 7 == 0) {
             let mut copy = after.image();
             let (code, report) = fsck(e2fsck, "-fy", &mut copy);
             let (again, _) = fsck(e2fsck, "-fn", &mut copy);
             if code > 1 || again != 0 {
-                return Err(format!("cut at {at}: e2fsck -fy {code}, then -fn {again}\n{report}"));
+                return Err(format!(
+                    "cut at {at}: e2fsck -fy {code}, then -fn {again}\n{report}"
+                ));
             }
         }
         cuts += 1;
@@ -273,5 +318,8 @@ fn every_answered_change_survives_a_power_cut_at_every_write() {
 fn without_flushes_it_would_not() {
     let lost = cut_everywhere(true, 5);
     println!("{lost:?}");
-    assert!(lost.is_err(), "a disk whose flush does nothing must lose something");
+    assert!(
+        lost.is_err(),
+        "a disk whose flush does nothing must lose something"
+    );
 }

@@ -101,6 +101,14 @@ impl TestServer {
             .count()
     }
 
+    /// Sends `data` on all connections, as far as it fits.
+    pub(crate) fn send(&mut self, data: &[u8], now_ns: u64) {
+        for socket in self.sockets.values_mut() {
+            let _ = socket.tcp_mut().send_slice(data);
+            self.host.transmit(socket, now_ns, &mut self.out);
+        }
+    }
+
     /// Closes all connections from this side.
     pub(crate) fn close(&mut self, now_ns: u64) {
         for socket in self.sockets.values_mut() {

@@ -383,7 +383,6 @@ impl Tcp {
                 let timeout_ns = self.limits.timeout_ns;
                 let socket = connection.socket.tcp_mut();
                 socket.set_timeout(Some(duration(timeout_ns)));
-                socket.set_keep_alive(Some(duration(timeout_ns / PROBES_PER_TIMEOUT)));
                 connection.phase = Phase::Open;
                 self.half_open -= 1;
                 true

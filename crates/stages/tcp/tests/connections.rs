@@ -87,6 +87,15 @@ fn close_in_any_order(world: &mut World, clients: &[usize], random: &mut Random)
 }
 
 #[test]
+fn an_open_idle_connection_is_silent_until_the_next_probe() {
+    let mut world = World::new(limits());
+    world.open();
+    assert_eq!(world.tcp.timer_ns(), Some(world.now_ns + 20 * S));
+    world.pass(20 * S - 1);
+    assert!(world.to_client.packets.is_empty() && !world.tcp.has_ready());
+}
+
+#[test]
 fn slots_and_buffers_are_used_again_under_new_identities() {
     let mut world = World::new(limits());
     for _ in 0..50 {

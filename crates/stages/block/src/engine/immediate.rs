@@ -49,7 +49,10 @@ pub struct Immediate {
 impl Immediate {
     /// An engine for `disk`.
     pub fn new(disk: Box<dyn TestDisk>) -> Self {
-        Immediate { disk, done: Vec::new() }
+        Immediate {
+            disk,
+            done: Vec::new(),
+        }
     }
 }
 
@@ -60,7 +63,10 @@ impl Engine for Immediate {
 
     fn push(&mut self, mut work: Work) {
         let (offset, length) = (work.offset_bytes, work.length_bytes);
-        let bytes = work.page.as_mut().map(|page| &mut page.payload_mut()[..length]);
+        let bytes = work
+            .page
+            .as_mut()
+            .map(|page| &mut page.payload_mut()[..length]);
         let result = match (work.operation, bytes) {
             (Operation::Read, Some(bytes)) => self.disk.read(offset, bytes),
             (Operation::Write, Some(bytes)) => self.disk.write(offset, bytes),

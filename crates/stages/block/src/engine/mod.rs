@@ -1,5 +1,6 @@
 //! The ways to reach a disk, behind one small trait.
 
+mod event;
 mod immediate;
 mod thread;
 mod uring;
@@ -62,6 +63,11 @@ pub trait Engine {
     /// # Errors
     /// When the engine itself has failed, not just a request.
     fn poll(&mut self, done: &mut Vec<Completion>) -> Result<(), BlockError>;
+
+    /// Whether requests are left that the kernel would not take just now: to be polled again soon.
+    fn has_unsent(&self) -> bool {
+        false
+    }
 
     /// A kernel file that is readable when there may be answers.
     fn file(&self) -> Option<RawFd> {

@@ -1,14 +1,13 @@
 //! pread and pwrite on one helper thread, where io_uring or O_DIRECT is refused.
 
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
-use std::sync::Arc;
+use std::os::fd::{AsFd, RawFd};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::fd::BorrowedFd;
 use rustix::io::{Errno, pread, pwrite};
 
+use super::event::{Event, announce};
 use super::{Completion, Engine, Operation, Work};
 use crate::error::{BlockError, errno};
 use crate::image::Image;
@@ -18,7 +17,7 @@ pub struct Thread {
     size_bytes: u64,
     requests: Option<SyncSender<Work>>,
     answers: Receiver<Completion>,
-    event: Arc<OwnedFd>,
+    event: Event,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -28,24 +27,31 @@ impl Thread {
     /// # Errors
     /// When there is no thread or eventfd to be had.
     pub fn new(image: Image, depth: usize) -> Result<Self, std::io::Error> {
-        let event = Arc::new(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?);
+        let event = Event::new()?;
         // Both have room for everything in flight, so that neither side ever waits for room.
         let (requests, work) = sync_channel::<Work>(depth);
         let (answer, answers) = sync_channel(depth);
-        let (size_bytes, ring) = (image.size_bytes, Arc::clone(&event));
+        let (size_bytes, announcer) = (image.size_bytes, event.announcer()?);
         let body = move || {
             for work in work {
                 let completion = perform(image.fd.as_fd(), work);
                 if answer.send(completion).is_err() {
                     return;
                 }
-                // It can only fail when the counter is full, and then it is readable.
-                let _ = rustix::io::write(&ring, &1u64.to_ne_bytes());
+                announce(&announcer);
             }
         };
-        let thread = std::thread::Builder::new().name("brigade-disk".into()).spawn(body)?;
+        let thread = std::thread::Builder::new()
+            .name("brigade-disk".into())
+            .spawn(body)?;
         let (requests, thread) = (Some(requests), Some(thread));
-        Ok(Thread { size_bytes, requests, answers, event, thread })
+        Ok(Thread {
+            size_bytes,
+            requests,
+            answers,
+            event,
+            thread,
+        })
     }
 }
 
@@ -55,7 +61,11 @@ impl Engine for Thread {
     }
 
     fn push(&mut self, work: Work) {
-        match self.requests.as_ref().map(|requests| requests.try_send(work)) {
+        match self
+            .requests
+            .as_ref()
+            .map(|requests| requests.try_send(work))
+        {
             Some(Ok(())) => {}
             Some(Err(TrySendError::Full(_))) => {
                 unreachable!("more requests in flight than the queue depth")
@@ -70,15 +80,17 @@ impl Engine for Thread {
         let before = done.len();
         done.extend(self.answers.try_iter());
         if done.len() > before {
-            let _ = rustix::io::read(&*self.event, &mut [0; 8]);
-            // One that was announced by what was just read.
-            done.extend(self.answers.try_iter());
+            self.event.drain();
+        } else if !self.event.idle() {
+            return Ok(());
         }
+        // One whose announcement was just removed.
+        done.extend(self.answers.try_iter());
         Ok(())
     }
 
     fn file(&self) -> Option<RawFd> {
-        Some(self.event.as_raw_fd())
+        Some(self.event.raw_fd())
     }
 }
 
@@ -94,7 +106,10 @@ impl Drop for Thread {
 
 fn perform(fd: BorrowedFd<'_>, mut work: Work) -> Completion {
     let (offset, length) = (work.offset_bytes, work.length_bytes);
-    let bytes = work.page.as_mut().map_or(&mut [][..], |page| &mut page.payload_mut()[..length]);
+    let bytes = work
+        .page
+        .as_mut()
+        .map_or(&mut [][..], |page| &mut page.payload_mut()[..length]);
     let result = match work.operation {
         Operation::Read => all(bytes.len(), errno::IO, |from| {
             pread(fd, &mut bytes[from..], offset + from as u64)

@@ -1,12 +1,12 @@
 //! io_uring on a file opened with O_DIRECT: the kernel reads and writes the pages themselves.
 
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 
 use io_uring::{IoUring, opcode, types};
-use rustix::event::{EventfdFlags, eventfd};
 use rustix::io::Errno;
 
+use super::event::Event;
 use super::{Completion, Engine, Operation, Work};
 use crate::error::{BlockError, errno};
 use crate::image::Image;
@@ -15,10 +15,12 @@ use crate::image::Image;
 pub struct Uring {
     ring: IoUring,
     image: Image,
-    event: OwnedFd,
+    event: Event,
     /// By slot: the requests that the kernel has. A page in here is not touched.
     flying: Vec<Option<Work>>,
     free: Vec<usize>,
+    /// The submission queue holds what the kernel did not take.
+    unsent: bool,
 }
 
 impl Uring {
@@ -28,15 +30,22 @@ impl Uring {
     /// When the kernel refuses io_uring.
     pub fn new(image: Image, depth: usize) -> Result<Self, (Image, io::Error)> {
         let parts = new_ring(depth).and_then(|ring| {
-            let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
-            ring.submitter().register_eventfd(event.as_raw_fd())?;
+            let event = Event::new()?;
+            ring.submitter().register_eventfd(event.raw_fd())?;
             Ok((ring, event))
         });
         match parts {
             Err(cause) => Err((image, cause)),
             Ok((ring, event)) => {
                 let flying = (0..depth).map(|_| None).collect();
-                Ok(Uring { ring, image, event, flying, free: (0..depth).collect() })
+                Ok(Uring {
+                    ring,
+                    image,
+                    event,
+                    flying,
+                    free: (0..depth).collect(),
+                    unsent: false,
+                })
             }
         }
     }
@@ -47,33 +56,36 @@ impl Uring {
     }
 
     fn submit(&mut self, wait_for: usize) -> Result<(), BlockError> {
-        match self.ring.submit_and_wait(wait_for) {
+        let submitted = self.ring.submit_and_wait(wait_for);
+        self.unsent = !self.ring.submission().is_empty();
+        match submitted {
             Ok(_) => Ok(()),
-            // Not now: what is queued stays queued, and the next visit submits it.
+            // Not now: what is queued stays queued, and a later poll submits it.
             Err(cause) if is_transient(&cause) => Ok(()),
             Err(cause) => Err(BlockError::Queue(cause)),
         }
     }
 
     fn reap(&mut self, done: &mut Vec<Completion>) {
-        let answers: Vec<(u64, i32)> =
-            self.ring.completion().map(|entry| (entry.user_data(), entry.result())).collect();
+        let answers: Vec<(u64, i32)> = self
+            .ring
+            .completion()
+            .map(|entry| (entry.user_data(), entry.result()))
+            .collect();
         for (slot, answer) in answers {
             let place = self.flying.get_mut(slot as usize);
-            let Some(work) = place.and_then(Option::take) else { continue };
+            let Some(work) = place.and_then(Option::take) else {
+                continue;
+            };
             self.free.push(slot as usize);
             if answer == -Errno::AGAIN.raw_os_error() || answer == -Errno::INTR.raw_os_error() {
                 self.push(work);
+                self.unsent = true;
                 continue;
             }
             let result = judge(&work, answer);
             done.push(Completion { work, result });
         }
-    }
-
-    fn drain_event(&self) {
-        // Nothing to read (EAGAIN) is as good as something read: it is not readable any more.
-        let _ = rustix::io::read(&self.event, &mut [0; 8]);
     }
 }
 
@@ -88,18 +100,21 @@ impl Engine for Uring {
         };
         let length = work.length_bytes as u32;
         let fd = types::Fd(self.image.fd.as_raw_fd());
-        let buffer = work.page.as_mut().map_or(&mut [][..], |page| page.payload_mut());
+        let buffer = work
+            .page
+            .as_mut()
+            .map_or(&mut [][..], |page| page.payload_mut());
         debug_assert!(buffer.len() >= work.length_bytes);
         let entry = match work.operation {
             Operation::Read => opcode::Read::new(fd, buffer.as_mut_ptr(), length)
                 .offset(work.offset_bytes)
                 .build(),
-            Operation::Write => {
-                opcode::Write::new(fd, buffer.as_ptr(), length).offset(work.offset_bytes).build()
-            }
-            Operation::Flush => {
-                opcode::Fsync::new(fd).flags(types::FsyncFlags::DATASYNC).build()
-            }
+            Operation::Write => opcode::Write::new(fd, buffer.as_ptr(), length)
+                .offset(work.offset_bytes)
+                .build(),
+            Operation::Flush => opcode::Fsync::new(fd)
+                .flags(types::FsyncFlags::DATASYNC)
+                .build(),
         };
         self.flying[slot] = Some(work);
         let entry = entry.user_data(slot as u64);
@@ -118,20 +133,25 @@ impl Engine for Uring {
         if !self.ring.submission().is_empty() {
             self.submit(0)?;
         }
+        if !self.has_news() && !self.event.idle() {
+            return Ok(());
+        }
         while self.has_news() {
             if self.ring.submission().taskrun() {
                 self.submit(0)?;
             }
             self.reap(done);
-            // After the answers it announced; one that comes later makes it readable again, or
-            // is seen by this loop.
-            self.drain_event();
+            self.event.drain();
         }
         Ok(())
     }
 
+    fn has_unsent(&self) -> bool {
+        self.unsent
+    }
+
     fn file(&self) -> Option<RawFd> {
-        Some(self.event.as_raw_fd())
+        Some(self.event.raw_fd())
     }
 }
 
@@ -165,7 +185,9 @@ fn new_ring(depth: usize) -> io::Result<IoUring> {
 
 fn is_transient(error: &io::Error) -> bool {
     let transient = [Errno::AGAIN, Errno::INTR, Errno::BUSY];
-    transient.iter().any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
+    transient
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
 }
 
 /// A short read means that the file is shorter than it was; a short write, that there was no

@@ -30,8 +30,15 @@ fn small() -> Options {
     }
 }
 
-/// Sets up and orders; gives the numbers of the orders that were confirmed.
-fn work(session: &mut Session<MemoryDisk>) -> Vec<i64> {
+/// Numbers of orders by what their replies said.
+#[derive(Debug, Default)]
+struct Orders {
+    confirmed: Vec<i64>,
+    full: Vec<i64>,
+}
+
+/// Sets up and orders.
+fn work(session: &mut Session<MemoryDisk>) -> Orders {
     for sql in [
         "CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, what BLOB)",
         "CREATE TABLE IF NOT EXISTS total (one INTEGER PRIMARY KEY, orders INTEGER)",
@@ -41,26 +48,37 @@ fn work(session: &mut Session<MemoryDisk>) -> Vec<i64> {
         session.send(Script, &[(sql, &[])]);
         session.send(Script, &[(sql, &[])]);
     }
-    let order = |session: &mut Session<_>, id: i64| {
-        session
+    let mut orders = Orders::default();
+    for id in 0..ORDERS {
+        match session
             .send(Write, &[(INSERT, &[Value::Integer(id)]), (UPDATE, &[])])
             .0
-            == SqlStatus::Ok
-    };
-    (0..ORDERS).filter(|id| order(session, *id)).collect()
+        {
+            SqlStatus::Ok => orders.confirmed.push(id),
+            SqlStatus::Full => orders.full.push(id),
+            _ => {}
+        }
+    }
+    orders
 }
 
 /// Everything confirmed is there, nothing is there by half, and it can be worked on.
-fn check(disk: &MemoryDisk, confirmed: &[i64], context: &str) {
+fn check(disk: &MemoryDisk, orders: &Orders, context: &str) {
     let mut session = session_with(disk, small());
     let (status, _) = session.send(Read, &[("SELECT 1 FROM total", &[])]);
-    if status == SqlStatus::Ok || !confirmed.is_empty() {
+    if status == SqlStatus::Ok || !orders.confirmed.is_empty() {
         let sets = session.ok(Read, &[("SELECT id FROM orders ORDER BY id", &[])]);
         let there: Vec<_> = sets[0].iter().map(|row| row[0].clone()).collect();
-        for id in confirmed {
+        for id in &orders.confirmed {
             assert!(
                 there.contains(&Cell::Integer(*id)),
                 "{context}: order {id} is lost"
+            );
+        }
+        for id in &orders.full {
+            assert!(
+                !there.contains(&Cell::Integer(*id)),
+                "{context}: order {id} was refused"
             );
         }
         let halves = "SELECT (SELECT count(*) FROM orders) - (SELECT orders FROM total)";
@@ -85,7 +103,7 @@ fn check(disk: &MemoryDisk, confirmed: &[i64], context: &str) {
 fn operations() -> u64 {
     let disk = MemoryDisk::new();
     let mut session = session_with(&disk, small());
-    assert_eq!(work(&mut session).len(), ORDERS as usize);
+    assert_eq!(work(&mut session).confirmed.len(), ORDERS as usize);
     session.close().unwrap();
     disk.look(|store| store.operations)
 }
@@ -106,14 +124,14 @@ fn one_fault_at_any_operation_loses_nothing_confirmed() {
             let disk = MemoryDisk::new();
             disk.set_fault(Fault::At(at, errno));
             let mut session = session_with(&disk, small());
-            let confirmed = work(&mut session);
+            let orders = work(&mut session);
             // One fault costs few orders: the database is opened again at once.
             assert!(
-                confirmed.len() as i64 >= ORDERS - 2,
-                "{errno} at {at}: only {confirmed:?}"
+                orders.confirmed.len() as i64 >= ORDERS - 2,
+                "{errno} at {at}: only {orders:?}"
             );
             let _ = session.close();
-            check(&disk, &confirmed, &format!("{errno} at {at}"));
+            check(&disk, &orders, &format!("{errno} at {at}"));
         }
     }
 }
@@ -122,7 +140,7 @@ fn one_fault_at_any_operation_loses_nothing_confirmed() {
 fn after_a_failed_write_the_same_session_sees_what_is_on_the_disk() {
     let disk = MemoryDisk::new();
     let mut session = session_with(&disk, small());
-    let confirmed = work(&mut session).len() as i64;
+    let confirmed = work(&mut session).confirmed.len() as i64;
     for errno in [Errno::IO, Errno::NOSPC] {
         disk.set_fault(Fault::Writes(errno));
         let (status, _) = session.refused(Write, &[(INSERT, &[Value::Integer(99)]), (UPDATE, &[])]);
@@ -135,18 +153,39 @@ fn after_a_failed_write_the_same_session_sees_what_is_on_the_disk() {
 }
 
 #[test]
+fn what_is_seen_after_a_fault_survives_a_power_cut() {
+    let mut random = Random(seed());
+    for after in 0..40 {
+        let disk = MemoryDisk::new();
+        let mut session = session_with(&disk, small());
+        work(&mut session);
+        let at = disk.look(|store| store.operations) + after;
+        disk.set_fault(Fault::At(at, Errno::IO));
+        for id in 100..103 {
+            session.send(Write, &[(INSERT, &[Value::Integer(id)]), (UPDATE, &[])]);
+        }
+        let seen = session.number("SELECT count(*) FROM orders");
+        for _ in 0..5 {
+            let mut session = session_with(&disk.after_power_cut(&mut random), small());
+            let there = session.number("SELECT count(*) FROM orders");
+            assert_eq!(there, seen, "fault {after} operations later");
+        }
+    }
+}
+
+#[test]
 fn a_power_cut_at_any_operation_loses_nothing_confirmed() {
     let mut random = Random(seed());
     for at in 0..operations() {
         let disk = MemoryDisk::new();
         disk.set_fault(Fault::Dead(at));
         let mut session = session_with(&disk, small());
-        let confirmed = work(&mut session);
+        let orders = work(&mut session);
         let _ = session.close();
         for cut in 0..3 {
             check(
                 &disk.after_power_cut(&mut random),
-                &confirmed,
+                &orders,
                 &format!("cut {cut} at {at}"),
             );
         }
@@ -166,12 +205,12 @@ fn a_power_cut_after_a_fault_loses_nothing_confirmed() {
         let disk = MemoryDisk::new();
         disk.set_fault(Fault::AtThenDead(at as u64, errno, dead as u64));
         let mut session = session_with(&disk, small());
-        let confirmed = work(&mut session);
+        let orders = work(&mut session);
         let _ = session.close();
         let after = disk.after_power_cut(&mut random);
         check(
             &after,
-            &confirmed,
+            &orders,
             &format!("{errno} at {at}, dead from {dead}"),
         );
     }

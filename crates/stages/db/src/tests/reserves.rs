@@ -172,6 +172,24 @@ fn a_write_error_stays_until_the_file_is_opened_again() {
 }
 
 #[test]
+fn a_reserve_that_was_never_written_is_an_empty_database() {
+    let disk = MemoryDisk::new();
+    let reserves = Reserves {
+        database_bytes: 1 << 16,
+        ..Reserves::default()
+    };
+    let mut files = Files::new(disk.clone(), reserves);
+    let slot = files.open("test.db", Role::Database, true).unwrap();
+    files.close(slot).unwrap();
+    assert_eq!(disk.bytes("test.db"), Some(1 << 16));
+    let slot = files.open("test.db", Role::Database, true).unwrap();
+    assert_eq!(files.size(slot), Ok(0));
+    let mut session = session(&disk);
+    session.ok(Script, &[(TABLE, &[])]);
+    session.check_integrity();
+}
+
+#[test]
 fn what_is_beyond_the_end_reads_as_zero() {
     let mut files = Files::new(MemoryDisk::new(), Reserves::default());
     let slot = files.open("f", Role::Wal, true).unwrap();

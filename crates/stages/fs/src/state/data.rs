@@ -31,7 +31,9 @@ struct Part {
 impl<P: Payload> State<P> {
     /// Begins a read or write that conflicts with nothing that runs.
     pub(super) fn begin_data(&mut self, file: FileId, id: OpId) {
-        let Some(open) = self.files.get_mut(file) else { return };
+        let Some(open) = self.files.get_mut(file) else {
+            return;
+        };
         open.running.push(id);
         let size = open.layout.size_bytes;
         if let Some(op) = self.ops.get_mut(id)
@@ -51,7 +53,10 @@ impl<P: Payload> State<P> {
         }) else {
             return;
         };
-        let empty = self.ops.get(id).is_some_and(|op| op.request.length_bytes == 0);
+        let empty = self
+            .ops
+            .get(id)
+            .is_some_and(|op| op.request.length_bytes == 0);
         let end = if empty { first } else { end };
         for (index, logical) in (first..end).enumerate() {
             if matches!(self.acquire(id, file, index, logical), Attempt::Waits) {
@@ -59,8 +64,7 @@ impl<P: Payload> State<P> {
             }
         }
         let frames = self.ops.get(id).map_or([None; 2], |op| op.frames);
-        let loading =
-            |frame: &FrameId| self.cache.frame(*frame).content == Content::Loading;
+        let loading = |frame: &FrameId| self.cache.frame(*frame).content == Content::Loading;
         if frames.iter().flatten().any(loading) {
             return;
         }
@@ -71,7 +75,9 @@ impl<P: Payload> State<P> {
 
     /// Pins the frame of the operation's block number `index`.
     fn acquire(&mut self, id: OpId, file: FileId, index: usize, logical: u64) -> Attempt {
-        let Some(op) = self.ops.get(id) else { return Attempt::Waits };
+        let Some(op) = self.ops.get(id) else {
+            return Attempt::Waits;
+        };
         if op.frames[index].is_some() {
             return Attempt::Ready;
         }
@@ -107,7 +113,9 @@ impl<P: Payload> State<P> {
 
     /// Copies between the operation's page and its frames.
     fn copy(&mut self, id: OpId, blocks: usize) {
-        let Some(op) = self.ops.get_mut(id) else { return };
+        let Some(op) = self.ops.get_mut(id) else {
+            return;
+        };
         let first = op.blocks().0;
         for index in 0..blocks {
             let logical = first + index as u64;
@@ -161,7 +169,9 @@ impl<P: Payload> State<P> {
         let waiting = self.load_waiters.remove(&frame).unwrap_or_default();
         match result {
             Ok(payload) => {
-                self.cache.bytes_mut(frame).copy_from_slice(&payload[..BLOCK_BYTES]);
+                self.cache
+                    .bytes_mut(frame)
+                    .copy_from_slice(&payload[..BLOCK_BYTES]);
                 self.copies += 1;
                 self.cache.frame_mut(frame).content = Content::Valid;
                 for id in waiting {
@@ -183,7 +193,9 @@ impl<P: Payload> State<P> {
 
     /// Answers a read or write with an error.
     fn fail_data(&mut self, id: OpId, errno: Errno) {
-        let Some(file) = self.ops.get(id).map(|op| op.request.file) else { return };
+        let Some(file) = self.ops.get(id).map(|op| op.request.file) else {
+            return;
+        };
         for waiting in self.load_waiters.values_mut() {
             waiting.retain(|&other| other != id);
         }
@@ -242,7 +254,9 @@ impl<P: Payload> State<P> {
 
     fn wake_frame_waiters(&mut self) {
         for _ in 0..self.frame_waiters.len() {
-            let Some(id) = self.frame_waiters.pop_front() else { return };
+            let Some(id) = self.frame_waiters.pop_front() else {
+                return;
+            };
             self.try_run(id);
         }
     }

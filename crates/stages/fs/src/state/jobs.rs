@@ -83,8 +83,12 @@ impl<P: Payload> State<P> {
 
     /// Goes on with an operation whose file the library has changed, or read again.
     fn changed(&mut self, file: FileId, id: OpId, phase: Phase, outcome: Result<(), Errno>) {
-        let Some(op) = self.ops.get_mut(id) else { return };
-        let Some(open) = self.files.get_mut(file) else { return };
+        let Some(op) = self.ops.get_mut(id) else {
+            return;
+        };
+        let Some(open) = self.files.get_mut(file) else {
+            return;
+        };
         let (first, end) = op.blocks_or_none();
         let grown = op.kind == FsKind::Write && !open.must_grow(first, end, op.grown_bytes());
         if outcome.is_err() || (phase == Phase::InLibrary && op.kind != FsKind::Write) {
@@ -101,7 +105,9 @@ impl<P: Payload> State<P> {
 
     /// The layout after a change; none means that nobody knows it.
     fn take_job_layout(&mut self, file: FileId, layout: Option<Layout>) {
-        let Some(open) = self.files.get_mut(file) else { return };
+        let Some(open) = self.files.get_mut(file) else {
+            return;
+        };
         open.uncertain = layout.is_none();
         if let Some(layout) = layout {
             open.layout = layout;
@@ -123,7 +129,11 @@ impl<P: Payload> State<P> {
             return self.reply(id, Err(Errno::NFILE));
         }
         let file = known.unwrap_or_else(|| {
-            self.files.insert(File { inode: result.inode, layout, ..File::default() })
+            self.files.insert(File {
+                inode: result.inode,
+                layout,
+                ..File::default()
+            })
         });
         self.by_inode.insert(result.inode, file);
         if let Some(open) = self.files.get_mut(file) {

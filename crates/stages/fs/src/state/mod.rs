@@ -19,7 +19,6 @@ mod data;
 mod jobs;
 mod sync;
 
-
 use std::collections::{HashMap, VecDeque};
 
 use brigade_messages::db_fs::{FsKind, FsReply, FsRequest};
@@ -177,7 +176,14 @@ impl<P: Payload> State<P> {
             return Ok(());
         };
         let (phase, frames) = (Phase::Waiting, [None; 2]);
-        let id = self.ops.insert(Op { request, kind, page, phase, frames, timings });
+        let id = self.ops.insert(Op {
+            request,
+            kind,
+            page,
+            phase,
+            frames,
+            timings,
+        });
         self.touched = Touched::Op(id);
         match kind {
             FsKind::Open | FsKind::Remove | FsKind::Exists => self.names.push_back(id),
@@ -208,7 +214,11 @@ impl<P: Payload> State<P> {
                     payload[..BLOCK_BYTES].copy_from_slice(self.library.content(part.index));
                     self.copies += 1;
                 }
-                (Sent::Library(part.index, self.written), part.kind, part.block)
+                (
+                    Sent::Library(part.index, self.written),
+                    part.kind,
+                    part.block,
+                )
             }
         };
         let length = match kind {
@@ -225,9 +235,11 @@ impl<P: Payload> State<P> {
 
     fn send_wanted(&mut self, wanted: Wanted, payload: &mut [u8]) -> (Sent, BlockKind, u64) {
         match wanted {
-            Wanted::Load(frame, load) => {
-                (Sent::Load(frame, load), BlockKind::Read, self.cache.frame(frame).physical)
-            }
+            Wanted::Load(frame, load) => (
+                Sent::Load(frame, load),
+                BlockKind::Read,
+                self.cache.frame(frame).physical,
+            ),
             Wanted::WriteBack(frame) => {
                 payload[..BLOCK_BYTES].copy_from_slice(self.cache.bytes(frame));
                 self.copies += 1;
@@ -256,9 +268,11 @@ impl<P: Payload> State<P> {
     ) -> Result<(), FsError> {
         self.touched = Touched::Nothing;
         let number = u32::try_from(reply.tag).unwrap_or(u32::MAX);
-        let Some(sent) = self.sent.remove(number) else { return Ok(()) };
+        let Some(sent) = self.sent.remove(number) else {
+            return Ok(());
+        };
         self.account(&sent, reply, queue_ns);
-        let result = Errno::from_status(reply.status);
+        let result = outcome(reply, payload);
         match sent {
             Sent::Load(frame, load) => self.loaded(frame, load, result.map(|()| payload)),
             Sent::WriteBack(frame) => self.written_back(frame, result),
@@ -282,9 +296,10 @@ impl<P: Payload> State<P> {
     /// Adds the answer's times to the operation that waited for it.
     fn account(&mut self, sent: &Sent, reply: &BlockReply, queue_ns: u64) {
         let op = match *sent {
-            Sent::Load(frame, _) => {
-                self.load_waiters.get(&frame).and_then(|waiting| waiting.first().copied())
-            }
+            Sent::Load(frame, _) => self
+                .load_waiters
+                .get(&frame)
+                .and_then(|waiting| waiting.first().copied()),
             Sent::WriteBack(frame) => {
                 let file = self.cache.frame(frame).file;
                 self.files.get(file).and_then(|file| file.alone)
@@ -343,7 +358,9 @@ impl<P: Payload> State<P> {
 
     /// Answers an operation; its file's size is put in if it has a file.
     fn reply_with(&mut self, id: OpId, result: Result<(), Errno>, length_bytes: u32, file: FileId) {
-        let Some(mut op) = self.ops.remove(id) else { return };
+        let Some(mut op) = self.ops.remove(id) else {
+            return;
+        };
         if matches!(self.touched, Touched::Op(touched) if touched == id) {
             self.touched = Touched::Done(self.done.len());
         }
@@ -361,11 +378,36 @@ impl<P: Payload> State<P> {
         result: Result<(), Errno>,
         length_bytes: u32,
     ) {
-        let size_bytes = self.files.get(request.file).map_or(0, |file| file.layout.size_bytes);
+        let size_bytes = self
+            .files
+            .get(request.file)
+            .map_or(0, |file| file.layout.size_bytes);
         let status = result.err().map_or(0, |errno| errno.0);
-        let FsRequest { tag, kind, file, .. } = request;
-        let reply = FsReply { tag, kind, status, file, length_bytes, size_bytes, timings };
+        let FsRequest {
+            tag, kind, file, ..
+        } = request;
+        let reply = FsReply {
+            tag,
+            kind,
+            status,
+            file,
+            length_bytes,
+            size_bytes,
+            timings,
+        };
         self.done.push_back((reply, page));
+    }
+}
+
+/// Whether the disk did what it was asked for, and wholly.
+fn outcome(reply: &BlockReply, payload: &[u8]) -> Result<(), Errno> {
+    Errno::from_status(reply.status)?;
+    let read = reply.kind == BlockKind::Read.word();
+    let whole = reply.length_bytes as usize == BLOCK_BYTES && payload.len() >= BLOCK_BYTES;
+    if read && !whole {
+        Err(Errno::IO)
+    } else {
+        Ok(())
     }
 }
 
@@ -373,7 +415,9 @@ impl<P: Payload> State<P> {
 fn is_sound(kind: FsKind, request: &FsRequest, page_bytes: usize) -> bool {
     let length = request.length_bytes as usize;
     let fits = length <= page_bytes.min(BLOCK_BYTES);
-    let end = request.offset_bytes.checked_add(u64::from(request.length_bytes));
+    let end = request
+        .offset_bytes
+        .checked_add(u64::from(request.length_bytes));
     let in_range = end.is_some_and(|end| end <= i64::MAX as u64);
     match kind {
         FsKind::Open | FsKind::Remove | FsKind::Exists => fits && length > 0,

@@ -15,14 +15,21 @@ impl<P: Payload> State<P> {
     }
 
     fn begin_next(&mut self, file: FileId) -> bool {
-        let Some(open) = self.files.get(file) else { return false };
-        let (Some(&id), None) = (open.queue.front(), open.alone) else { return false };
-        let Some(op) = self.ops.get(id) else { return false };
+        let Some(open) = self.files.get(file) else {
+            return false;
+        };
+        let (Some(&id), None) = (open.queue.front(), open.alone) else {
+            return false;
+        };
+        let Some(op) = self.ops.get(id) else {
+            return false;
+        };
         let shared = self.runs_shared(file, id);
         let free = if shared {
-            !open.running.iter().any(|&other| {
-                self.ops.get(other).is_some_and(|other| other.conflicts(op))
-            })
+            !open
+                .running
+                .iter()
+                .any(|&other| self.ops.get(other).is_some_and(|other| other.conflicts(op)))
         } else {
             open.running.is_empty()
         };
@@ -44,7 +51,9 @@ impl<P: Payload> State<P> {
 
     /// Whether the operation can run beside others of its file.
     fn runs_shared(&self, file: FileId, id: OpId) -> bool {
-        let (Some(open), Some(op)) = (self.files.get(file), self.ops.get(id)) else { return false };
+        let (Some(open), Some(op)) = (self.files.get(file), self.ops.get(id)) else {
+            return false;
+        };
         if open.uncertain {
             return false;
         }
@@ -57,7 +66,9 @@ impl<P: Payload> State<P> {
     }
 
     fn begin_alone(&mut self, file: FileId, id: OpId) {
-        let (Some(open), Some(op)) = (self.files.get(file), self.ops.get(id)) else { return };
+        let (Some(open), Some(op)) = (self.files.get(file), self.ops.get(id)) else {
+            return;
+        };
         let (inode, kind) = (open.inode, op.kind);
         if open.uncertain && kind != FsKind::Close {
             return self.queue_job(id, Phase::Reloading, Job::Reload { inode });
@@ -67,7 +78,11 @@ impl<P: Payload> State<P> {
                 let needed_bytes = op.end_bytes();
                 let growth = self.settings.growth_bytes.max(1);
                 let wanted_bytes = needed_bytes.div_ceil(growth).saturating_mul(growth);
-                let job = Job::Extend { inode, needed_bytes, wanted_bytes };
+                let job = Job::Extend {
+                    inode,
+                    needed_bytes,
+                    wanted_bytes,
+                };
                 self.queue_job(id, Phase::InLibrary, job);
             }
             FsKind::Reserve => self.begin_reserve(file, id),
@@ -77,12 +92,18 @@ impl<P: Payload> State<P> {
     }
 
     fn begin_reserve(&mut self, file: FileId, id: OpId) {
-        let (Some(open), Some(op)) = (self.files.get(file), self.ops.get(id)) else { return };
+        let (Some(open), Some(op)) = (self.files.get(file), self.ops.get(id)) else {
+            return;
+        };
         let size = op.request.offset_bytes;
         if !open.must_grow(0, size.div_ceil(BLOCK_BYTES as u64), size) {
             return self.end_alone(file, id, Ok(()));
         }
-        let job = Job::Extend { inode: open.inode, needed_bytes: size, wanted_bytes: size };
+        let job = Job::Extend {
+            inode: open.inode,
+            needed_bytes: size,
+            wanted_bytes: size,
+        };
         self.queue_job(id, Phase::InLibrary, job);
     }
 
@@ -96,7 +117,9 @@ impl<P: Payload> State<P> {
     }
 
     fn write_back_all(&mut self, file: FileId) {
-        let Some(open) = self.files.get_mut(file) else { return };
+        let Some(open) = self.files.get_mut(file) else {
+            return;
+        };
         let mut frames = std::mem::take(&mut open.dirty);
         frames.sort_by_key(|&frame| self.cache.frame(frame).physical);
         for frame in frames {
@@ -114,9 +137,14 @@ impl<P: Payload> State<P> {
 
     /// A write of the file was answered: goes on with who waits for the last of them.
     pub(super) fn written_step(&mut self, file: FileId) {
-        let Some(open) = self.files.get(file) else { return };
+        let Some(open) = self.files.get(file) else {
+            return;
+        };
         let Some(id) = open.alone else { return };
-        let waits = self.ops.get(id).is_some_and(|op| op.phase == Phase::WritingBack);
+        let waits = self
+            .ops
+            .get(id)
+            .is_some_and(|op| op.phase == Phase::WritingBack);
         if !waits || open.writing > 0 {
             return;
         }
@@ -132,7 +160,9 @@ impl<P: Payload> State<P> {
 
     /// Nothing of the file is on its way any more.
     fn all_written(&mut self, file: FileId, id: OpId) {
-        let (Some(op), Some(open)) = (self.ops.get(id), self.files.get_mut(file)) else { return };
+        let (Some(op), Some(open)) = (self.ops.get(id), self.files.get_mut(file)) else {
+            return;
+        };
         let (kind, inode) = (op.kind, open.inode);
         let size_bytes = op.request.offset_bytes;
         if kind == FsKind::Close {
@@ -141,7 +171,8 @@ impl<P: Payload> State<P> {
         match (kind, open.error.take()) {
             (_, Some(errno)) => self.end_alone(file, id, Err(errno)),
             (FsKind::Truncate, None) => {
-                self.cache.discard_from(file, size_bytes / BLOCK_BYTES as u64);
+                self.cache
+                    .discard_from(file, size_bytes / BLOCK_BYTES as u64);
                 self.queue_job(id, Phase::InLibrary, Job::Truncate { inode, size_bytes });
             }
             _ => self.flush_for(file, id),
@@ -193,12 +224,17 @@ impl<P: Payload> State<P> {
     pub(super) fn close_last(&mut self, file: FileId, id: OpId) {
         self.closing -= 1;
         self.cache.discard_from(file, 0);
-        let Some(mut open) = self.files.remove(file) else { return };
+        let Some(mut open) = self.files.remove(file) else {
+            return;
+        };
         self.by_inode.remove(&open.inode);
         self.written_closed = self.written_closed.max(open.written);
         self.reply(id, open.error.map_or(Ok(()), Err));
         for late in open.queue.drain(..) {
-            let closes = self.ops.get(late).is_some_and(|op| op.kind == FsKind::Close);
+            let closes = self
+                .ops
+                .get(late)
+                .is_some_and(|op| op.kind == FsKind::Close);
             self.closing -= usize::from(closes);
             self.reply(late, Err(Errno::BADF));
         }
@@ -237,12 +273,16 @@ impl<P: Payload> State<P> {
     }
 
     fn check_written(&self) -> Result<(), FsError> {
-        let failed = self.files.numbers().find_map(|file| self.files.get(file)?.error);
+        let failed = self
+            .files
+            .numbers()
+            .find_map(|file| self.files.get(file)?.error);
         match failed.or(self.flush_failed) {
             None => Ok(()),
-            Some(Errno(errno)) => {
-                Err(FsError::NotWritten { disk: self.settings.policy.disk.clone(), errno })
-            }
+            Some(Errno(errno)) => Err(FsError::NotWritten {
+                disk: self.settings.policy.disk.clone(),
+                errno,
+            }),
         }
     }
 }

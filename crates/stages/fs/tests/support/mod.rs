@@ -3,6 +3,7 @@
 
 pub mod rig;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{Arc, Mutex};
@@ -22,9 +23,11 @@ pub enum Logged {
 
 #[derive(Default)]
 pub struct DiskState {
-    pub image: Vec<u8>,
-    pub base: Vec<u8>,
-    pub log: Vec<Logged>,
+    /// The image before the first entry of the log.
+    base: Arc<Vec<u8>>,
+    /// What was written since, by block.
+    written: BTreeMap<u64, Vec<u8>>,
+    log: Vec<Logged>,
     pub flush_does_nothing: bool,
     /// The errno of every write (and flush) from now on.
     pub fail_writes: Option<u32>,
@@ -34,14 +37,36 @@ pub struct DiskState {
     pub writes_left: usize,
 }
 
+impl DiskState {
+    fn block(&self, block: u64) -> &[u8] {
+        match self.written.get(&block) {
+            Some(content) => content,
+            None => &self.base[block as usize * BLOCK_BYTES..][..BLOCK_BYTES],
+        }
+    }
+
+    /// Takes the first `length` bytes of a write.
+    fn put(&mut self, offset: u64, data: &[u8], length: usize) {
+        for (index, part) in data[..length].chunks(BLOCK_BYTES).enumerate() {
+            let block = offset / BLOCK_BYTES as u64 + index as u64;
+            let mut content = self.block(block).to_vec();
+            content[..part.len()].copy_from_slice(part);
+            self.written.insert(block, content);
+        }
+    }
+}
+
 /// An in-memory disk shared by the test and what it tests.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct TestDisk(pub Arc<Mutex<DiskState>>);
 
 impl TestDisk {
     pub fn new(image: Vec<u8>) -> Self {
-        let base = image.clone();
-        TestDisk(Arc::new(Mutex::new(DiskState { image, base, ..DiskState::default() })))
+        let base = Arc::new(image);
+        TestDisk(Arc::new(Mutex::new(DiskState {
+            base,
+            ..DiskState::default()
+        })))
     }
 
     pub fn blank(bytes: usize) -> Self {
@@ -49,11 +74,16 @@ impl TestDisk {
     }
 
     pub fn bytes(&self) -> u64 {
-        self.0.lock().unwrap().image.len() as u64
+        self.0.lock().unwrap().base.len() as u64
     }
 
     pub fn image(&self) -> Vec<u8> {
-        self.0.lock().unwrap().image.clone()
+        let state = self.0.lock().unwrap();
+        let mut image = state.base.to_vec();
+        for (block, content) in &state.written {
+            image[*block as usize * BLOCK_BYTES..][..BLOCK_BYTES].copy_from_slice(content);
+        }
+        image
     }
 
     pub fn log_length(&self) -> usize {
@@ -62,7 +92,11 @@ impl TestDisk {
 
     pub fn flushes(&self) -> usize {
         let state = self.0.lock().unwrap();
-        state.log.iter().filter(|entry| matches!(entry, Logged::Flush)).count()
+        state
+            .log
+            .iter()
+            .filter(|entry| matches!(entry, Logged::Flush))
+            .count()
     }
 
     pub fn read_at(&self, offset: u64, length: usize) -> Result<Vec<u8>, u32> {
@@ -70,7 +104,14 @@ impl TestDisk {
         if let Some(errno) = state.fail_reads {
             return Err(errno);
         }
-        state.image.get(offset as usize..offset as usize + length).map(<[u8]>::to_vec).ok_or(5)
+        if offset as usize + length > state.base.len() {
+            return Err(5);
+        }
+        let first = offset / BLOCK_BYTES as u64;
+        let blocks = first..first + (length / BLOCK_BYTES) as u64;
+        Ok(blocks
+            .flat_map(|block| state.block(block).to_vec())
+            .collect())
     }
 
     pub fn write_at(&self, offset: u64, data: &[u8]) -> Result<(), u32> {
@@ -81,8 +122,10 @@ impl TestDisk {
             }
             state.writes_left -= 1;
         }
-        let at = offset as usize;
-        state.image.get_mut(at..at + data.len()).ok_or(5u32)?.copy_from_slice(data);
+        if offset as usize + data.len() > state.base.len() {
+            return Err(5);
+        }
+        state.put(offset, data, data.len());
         state.log.push(Logged::Write(offset, data.to_vec()));
         Ok(())
     }
@@ -98,38 +141,48 @@ impl TestDisk {
         Ok(())
     }
 
-    /// The image after a power cut when `position` entries of the log had been issued: what was
-    /// flushed is there; of the rest each write is lost with probability 1/2, and the last one
-    /// is torn at a multiple of 512 bytes.
-    pub fn cut(&self, position: usize, random: &mut Random) -> Vec<u8> {
+    /// The disk after a power cut when `position` entries of the log had been issued: what was
+    /// flushed is there; of the rest each write is there, lost or torn at a multiple of 512
+    /// bytes, the last one mostly torn.
+    pub fn cut(&self, position: usize, random: &mut Random) -> TestDisk {
         let state = self.0.lock().unwrap();
         let log = &state.log[..position];
-        let stable = log.iter().rposition(|e| matches!(e, Logged::Flush)).map_or(0, |at| at + 1);
-        let mut image = state.base.clone();
+        let stable = log
+            .iter()
+            .rposition(|e| matches!(e, Logged::Flush))
+            .map_or(0, |at| at + 1);
+        let mut after = DiskState {
+            base: state.base.clone(),
+            ..DiskState::default()
+        };
         for (index, entry) in log.iter().enumerate() {
-            let Logged::Write(offset, data) = entry else { continue };
-            let last = index + 1 == position;
-            let length = if index < stable {
-                data.len()
-            } else if last {
-                random.below(data.len() as u64 / 512 + 1) as usize * 512
-            } else {
-                data.len() / 512 * 512 * random.below(2) as usize
+            let Logged::Write(offset, data) = entry else {
+                continue;
             };
-            image[*offset as usize..][..length].copy_from_slice(&data[..length]);
+            let torn = random.below(data.len() as u64 / 512 + 1) as usize * 512;
+            let length = match random.below(8) {
+                _ if index < stable => data.len(),
+                _ if index + 1 == position => torn,
+                0..3 => 0,
+                3 => torn,
+                _ => data.len(),
+            };
+            after.put(*offset, data, length);
         }
-        image
+        TestDisk(Arc::new(Mutex::new(after)))
     }
 }
 
 impl Transport for TestDisk {
     fn read(&self, first: u64, count: usize) -> Result<Vec<u8>, Errno> {
-        self.read_at(first * BLOCK_BYTES as u64, count * BLOCK_BYTES).map_err(Errno)
+        self.read_at(first * BLOCK_BYTES as u64, count * BLOCK_BYTES)
+            .map_err(Errno)
     }
 
     fn write(&self, blocks: Vec<BlockWrite>) -> Result<(), Errno> {
         for (block, content) in blocks {
-            self.write_at(block * BLOCK_BYTES as u64, &content[..]).map_err(Errno)?;
+            self.write_at(block * BLOCK_BYTES as u64, &content[..])
+                .map_err(Errno)?;
         }
         Ok(())
     }
@@ -159,7 +212,10 @@ impl Random {
 /// The seed of this run: `BRIGADE_SEED`, or a fixed one; printed so that a failure can be
 /// repeated.
 pub fn seed() -> u64 {
-    let seed = std::env::var("BRIGADE_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(20_261_123);
+    let seed = std::env::var("BRIGADE_SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or(20_261_123);
     println!("seed {seed} (repeat with BRIGADE_SEED={seed})");
     seed
 }
@@ -180,8 +236,15 @@ pub fn e2fsck() -> Option<PathBuf> {
 pub fn fsck(e2fsck: &PathBuf, mode: &str, image: &mut Vec<u8>) -> (i32, String) {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), &image).unwrap();
-    let output = Command::new(e2fsck).arg(mode).arg(file.path()).output().unwrap();
+    let output = Command::new(e2fsck)
+        .arg(mode)
+        .arg(file.path())
+        .output()
+        .unwrap();
     *image = std::fs::read(file.path()).unwrap();
     let report = [output.stdout, output.stderr].concat();
-    (output.status.code().unwrap_or(-1), String::from_utf8_lossy(&report).into_owned())
+    (
+        output.status.code().unwrap_or(-1),
+        String::from_utf8_lossy(&report).into_owned(),
+    )
 }

@@ -60,7 +60,14 @@ impl Rig {
         self.tag += 1;
         let (tag, flags) = (self.tag, OPEN_CREATE);
         let kind = kind.word();
-        let request = FsRequest { tag, kind, file, offset_bytes, length_bytes, flags };
+        let request = FsRequest {
+            tag,
+            kind,
+            file,
+            offset_bytes,
+            length_bytes,
+            flags,
+        };
         self.harness.send("operations", request, data);
         tag
     }

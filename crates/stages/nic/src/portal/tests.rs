@@ -18,6 +18,8 @@ struct World {
     server: TestServer,
     to_server: Queue,
     started: Instant,
+    /// Time that passed without being waited for, in nanoseconds.
+    skipped_ns: u64,
 }
 
 impl World {
@@ -35,6 +37,7 @@ impl World {
             server,
             to_server: Queue::default(),
             started: Instant::now(),
+            skipped_ns: 0,
         }
     }
 
@@ -47,7 +50,7 @@ impl World {
     }
 
     fn now_ns(&self) -> u64 {
-        self.started.elapsed().as_nanos() as u64
+        self.started.elapsed().as_nanos() as u64 + self.skipped_ns
     }
 
     /// One visit of the portal and what follows from it; whether anything happened.
@@ -207,6 +210,30 @@ fn a_host_that_does_not_read_stops_the_server_and_nothing_spins() {
         data.iter().all(|&byte| byte == 0x5a)
     });
     assert_eq!(world.join(vec![read]), [true]);
+}
+
+#[test]
+fn a_host_that_never_takes_the_last_bytes_is_given_up() {
+    let mut world = World::new(Habit::Ignore);
+    let stream = world.connect();
+    world.until("the handshake", |world| world.server.open() == 1);
+    // So much that the host's kernel is full and some bytes stay in the portal.
+    world.until("bytes to be left", |world| {
+        let now_ns = world.now_ns();
+        world.server.send(&[1; 4000], now_ns);
+        world.rest();
+        world.portal.undelivered == 1
+    });
+    world.server.close(world.now_ns());
+    stream.shutdown(Shutdown::Write).unwrap();
+    world.rest();
+    assert_eq!(world.portal.open(), 1, "the host may still read");
+    assert!(world.portal.timer_ns().is_some());
+    world.portal.drain();
+    assert_eq!(world.portal.held(), 1);
+    world.skipped_ns = 61_000_000_000;
+    world.rest();
+    assert_eq!((world.portal.open(), world.portal.held()), (0, 0));
 }
 
 #[test]

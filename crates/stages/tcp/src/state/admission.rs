@@ -2,7 +2,7 @@
 
 use brigade_link::{Flow, Segment, duration};
 
-use super::{Limits, Tcp};
+use super::{Limits, PROBES_PER_TIMEOUT, Tcp};
 use crate::connection::{Connection, Phase};
 
 /// Where a segment goes.
@@ -71,7 +71,10 @@ impl Tcp {
         }
         let socket = connection.socket.tcp_mut();
         socket.set_timeout(Some(duration(self.limits.handshake_timeout_ns)));
-        socket.set_keep_alive(None);
+        // Set now, not once the connection is open: smoltcp takes a change of this for a probe
+        // that is overdue, unless the opening segment is still to come.
+        let probe_ns = self.limits.timeout_ns / PROBES_PER_TIMEOUT;
+        socket.set_keep_alive(Some(duration(probe_ns)));
         connection.begin(flow);
         self.flows.insert(flow, slot);
         self.half_open += 1;

@@ -1,0 +1,197 @@
+//! Sets of rows in a page.
+
+use super::bytes::{Sink, Source};
+use super::{COUNT_BYTES, CodecError, Full, Value, Values};
+
+/// Bytes in front of a set's values.
+const SET_HEAD_BYTES: usize = 10;
+
+/// Writes sets of rows into a page: one set for each statement of the batch.
+#[derive(Debug)]
+pub struct RowsWriter<'p> {
+    sink: Sink<'p>,
+    sets: u16,
+    /// Where the head of the current set is.
+    head_at: usize,
+    rows: u32,
+    columns: u16,
+}
+
+impl<'p> RowsWriter<'p> {
+    /// Starts at the start of `page`, which should have room for two bytes and more.
+    pub fn new(page: &'p mut [u8]) -> Self {
+        Self {
+            sink: Sink::after(page, COUNT_BYTES),
+            sets: 0,
+            head_at: 0,
+            rows: 0,
+            columns: 0,
+        }
+    }
+
+    /// Begins the next statement's set of rows with `columns` values each (0: it returns no rows).
+    pub fn begin_set(&mut self, columns: usize) -> Result<(), Full> {
+        let columns = u16::try_from(columns).map_err(|_| Full)?;
+        let sets = self.sets.checked_add(1).ok_or(Full)?;
+        self.close_set();
+        let head_at = self.sink.at;
+        self.sink.or_undo(|sink| sink.put(&[0; SET_HEAD_BYTES]))?;
+        (self.sets, self.head_at, self.rows, self.columns) = (sets, head_at, 0, columns);
+        Ok(())
+    }
+
+    /// Adds a row to the current set. After [`Full`] the rows are as before.
+    ///
+    /// # Panics
+    /// When there are not exactly as many values as the set has columns, or no columns.
+    pub fn row<'v>(&mut self, values: impl IntoIterator<Item = Value<'v>>) -> Result<(), Full> {
+        let columns = usize::from(self.columns);
+        assert!(columns > 0, "a row needs a set with columns");
+        let rows = self.rows.checked_add(1).ok_or(Full)?;
+        self.sink.or_undo(|sink| {
+            let mut written = 0;
+            for value in values {
+                sink.value(value)?;
+                written += 1;
+            }
+            assert_eq!(
+                written, columns,
+                "a row has as many values as its set has columns"
+            );
+            Ok(())
+        })?;
+        self.rows = rows;
+        Ok(())
+    }
+
+    /// Ends the rows; how many bytes of the page they take (the message's `length_bytes`).
+    pub fn finish(mut self) -> usize {
+        self.close_set();
+        self.sink.patch(0, &self.sets.to_le_bytes());
+        self.sink.at
+    }
+
+    /// Fills in the head of the current set, now that its rows are known.
+    fn close_set(&mut self) {
+        if self.sets == 0 {
+            return;
+        }
+        let values_bytes = (self.sink.at - self.head_at - SET_HEAD_BYTES) as u32;
+        self.sink.patch(self.head_at, &values_bytes.to_le_bytes());
+        self.sink.patch(self.head_at + 4, &self.rows.to_le_bytes());
+        self.sink
+            .patch(self.head_at + 8, &self.columns.to_le_bytes());
+    }
+}
+
+/// Reads sets of rows, one for each statement of the batch.
+#[derive(Debug, Clone)]
+pub struct RowsReader<'a> {
+    source: Source<'a>,
+    sets: usize,
+}
+
+impl<'a> RowsReader<'a> {
+    /// Checks `bytes`, the whole payload of an `Ok` reply.
+    ///
+    /// # Errors
+    /// When no [`RowsWriter`] can have written them.
+    pub fn new(bytes: &'a [u8]) -> Result<Self, CodecError> {
+        let mut source = Source { bytes, at: 0 };
+        let sets = usize::from(u16::from_le_bytes(source.array()?));
+        let start = source;
+        for _ in 0..sets {
+            RowSet::take(&mut source)?.check()?;
+        }
+        source.end()?;
+        Ok(Self {
+            source: start,
+            sets,
+        })
+    }
+}
+
+impl<'a> Iterator for RowsReader<'a> {
+    type Item = RowSet<'a>;
+
+    fn next(&mut self) -> Option<RowSet<'a>> {
+        self.sets = self.sets.checked_sub(1)?;
+        RowSet::take(&mut self.source).ok()
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.sets, Some(self.sets))
+    }
+}
+
+impl ExactSizeIterator for RowsReader<'_> {}
+
+/// The rows of one statement, in order.
+#[derive(Debug, Clone)]
+pub struct RowSet<'a> {
+    source: Source<'a>,
+    rows: usize,
+    columns: usize,
+}
+
+impl<'a> RowSet<'a> {
+    /// Values in each row; 0 for a statement that returns no rows.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The set at `source`, unchecked inside; passes it.
+    fn take(source: &mut Source<'a>) -> Result<Self, CodecError> {
+        let values_bytes = u32::from_le_bytes(source.array()?) as usize;
+        let rows = u32::from_le_bytes(source.array()?) as usize;
+        let columns = usize::from(u16::from_le_bytes(source.array()?));
+        let at = source.at;
+        source.take(values_bytes)?;
+        let source = Source {
+            bytes: &source.bytes[..source.at],
+            at,
+        };
+        Ok(RowSet {
+            source,
+            rows,
+            columns,
+        })
+    }
+
+    fn check(mut self) -> Result<(), CodecError> {
+        let head_at = self.source.at;
+        // A row takes a byte for each column at least: bounds the loop by the page.
+        let values = self
+            .rows
+            .checked_mul(self.columns)
+            .ok_or(CodecError::Set(head_at))?;
+        let room = self.source.bytes.len() - self.source.at;
+        if values > room || (self.columns == 0 && self.rows > 0) {
+            return Err(CodecError::Set(head_at));
+        }
+        (0..values).try_for_each(|_| self.source.value().map(drop))?;
+        self.source.end().map_err(|_| CodecError::Set(head_at))
+    }
+}
+
+impl<'a> Iterator for RowSet<'a> {
+    type Item = Values<'a>;
+
+    fn next(&mut self) -> Option<Values<'a>> {
+        self.rows = self.rows.checked_sub(1)?;
+        let row = Values {
+            source: self.source,
+            left: self.columns,
+        };
+        (0..self.columns)
+            .try_for_each(|_| self.source.skip())
+            .ok()?;
+        Some(row)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.rows, Some(self.rows))
+    }
+}
+
+impl ExactSizeIterator for RowSet<'_> {}
