@@ -16,9 +16,9 @@ pub enum Error {
     /// The machine does not have what was asked for.
     #[error(transparent)]
     Topology(#[from] brigade_topology::Error),
-    /// The telemetry of a running Brigade cannot be read.
+    /// `top` failed.
     #[error(transparent)]
-    Telemetry(#[from] brigade_telemetry::Error),
+    Top(#[from] crate::top::TopError),
     /// A file cannot be read or written.
     #[error("{path}: {source}", path = path.display())]
     File {

@@ -58,6 +58,14 @@ pub fn parse(packet: &[u8]) -> Option<Parsed> {
     Some(tcp(segment, source, destination).map_or(Parsed::Other, Parsed::Tcp))
 }
 
+/// Bytes of data in a packet: what a copy of it is counted as.
+pub fn payload_bytes(packet: &[u8]) -> usize {
+    match parse(packet) {
+        Some(Parsed::Tcp(segment)) => segment.payload_bytes,
+        _ => 0,
+    }
+}
+
 fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Option<Segment> {
     let header_bytes = usize::from(*segment.get(12)? >> 4) * 4;
     if header_bytes < 20 {
@@ -116,6 +124,7 @@ mod tests {
             );
             assert_eq!(segment.flow.source, Ipv4Addr::new(10, 7, 0, 2));
             assert_eq!(segment.payload_bytes, 3);
+            assert_eq!(payload_bytes(&packet(options, SYN)), 3);
             assert!(segment.is_opening);
         }
     }

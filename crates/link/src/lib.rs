@@ -45,6 +45,3 @@ pub use socket::Socket;
 
 /// Bytes of the largest IP packet there can be.
 pub const MTU_BYTES_MAX: usize = 65_535;
-
-/// Bytes of an IPv4 header without options and a TCP header without options.
-pub const HEADERS_BYTES: usize = 40;

@@ -22,6 +22,7 @@ use thiserror::Error;
 
 /// Bytes of the count at the start of a batch or of rows.
 const COUNT_BYTES: usize = 2;
+
 /// One SQL value, borrowed from a page or from the caller.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Value<'a> {

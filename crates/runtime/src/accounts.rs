@@ -1,11 +1,10 @@
 //! The accounts of one stage: its five times, and the figures of its ports.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use brigade_stage::{EdgeEndFigures, Ports, VisitState, WindowFigures};
 use brigade_telemetry as telemetry;
 use brigade_telemetry::{ConsumerFigures, ProducerFigures, StageFigures, StageState, Tally};
+
+use crate::plan::CounterSource;
 
 /// The telemetry writers of one stage and its ends of edges. Indices are those of the ports.
 pub(crate) struct Writers {
@@ -14,7 +13,7 @@ pub(crate) struct Writers {
     pub(crate) outputs: Vec<telemetry::ProducerWriter>,
     pub(crate) windows: Vec<telemetry::WindowWriter>,
     /// Counters that belong to this stage, with where their totals come from.
-    pub(crate) counters: Vec<(Arc<AtomicU64>, telemetry::CounterWriter)>,
+    pub(crate) counters: Vec<(CounterSource, telemetry::CounterWriter)>,
 }
 
 /// Keeps a stage's times, which sum to one by construction: the stage is always in exactly one
@@ -96,7 +95,7 @@ impl Accounts {
             writer.publish(&window(&ports.window_figures(index)));
         }
         for (total, writer) in &mut self.writers.counters {
-            writer.publish(&telemetry::CounterFigures { total: total.load(Ordering::Relaxed) });
+            writer.publish(&telemetry::CounterFigures { total: total() });
         }
     }
 }

@@ -29,5 +29,5 @@ mod seat;
 mod shared;
 
 pub use error::RuntimeError;
-pub use plan::Plan;
+pub use plan::{CounterSource, Plan};
 pub use running::{Running, StopHandle};

@@ -2,10 +2,12 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use brigade_graph::{Pipeline, Placement};
 use brigade_stage::Resources;
+
+/// Where the total of a counter is read.
+pub type CounterSource = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// What to run.
 pub struct Plan {
@@ -17,8 +19,8 @@ pub struct Plan {
     pub cohort: usize,
     /// In-process things for stages, by stage name.
     pub resources: HashMap<String, Resources>,
-    /// Counters to publish: the stage that counts, the counter's name, its total.
-    pub counters: Vec<(String, String, Arc<AtomicU64>)>,
+    /// Counters to publish: the stage that counts, the counter's name, its source.
+    pub counters: Vec<(String, String, CounterSource)>,
     /// With a seed, stages are visited at random with random cohorts: for finding deadlocks.
     pub random_schedule: Option<u64>,
 }

@@ -128,7 +128,10 @@ impl<'a> Answer<'a> {
             write!(out, "Allow: {allow}\r\n")?;
         }
         if self.content_type == ContentType::Html {
-            write!(out, "Content-Security-Policy: {CONTENT_SECURITY_POLICY}\r\n")?;
+            write!(
+                out,
+                "Content-Security-Policy: {CONTENT_SECURITY_POLICY}\r\n"
+            )?;
         }
         Ok(())
     }

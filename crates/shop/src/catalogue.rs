@@ -46,9 +46,8 @@ impl Subject {
 
     /// The number and subject with this slug or name, whatever the case of its letters.
     pub fn find(text: &str) -> Option<(i64, Self)> {
-        let matches = |s: &Subject| {
-            s.slug.eq_ignore_ascii_case(text) || s.name.eq_ignore_ascii_case(text)
-        };
+        let matches =
+            |s: &Subject| s.slug.eq_ignore_ascii_case(text) || s.name.eq_ignore_ascii_case(text);
         let place = SUBJECTS.iter().position(matches)?;
         Some((place as i64, SUBJECTS[place]))
     }
@@ -61,19 +60,98 @@ impl Subject {
 
 /// The 92 countries one can order from; a country's number is its place here plus one.
 pub const COUNTRIES: [&str; 92] = [
-    "Argentina", "Armenia", "Australia", "Austria", "Bahamas", "Bangladesh", "Barbados",
-    "Belgium", "Belize", "Bolivia", "Botswana", "Brazil", "Bulgaria", "Cambodia", "Cameroon",
-    "Canada", "Chile", "Colombia", "Costa Rica", "Croatia", "Cuba", "Cyprus", "Czechia",
-    "Denmark", "Dominican Republic", "Ecuador", "Egypt", "El Salvador", "Estonia", "Ethiopia",
-    "Fiji", "Finland", "France", "Georgia", "Germany", "Ghana", "Greece", "Guatemala",
-    "Honduras", "Hungary", "Iceland", "India", "Indonesia", "Ireland", "Israel", "Italy",
-    "Jamaica", "Japan", "Jordan", "Kenya", "Latvia", "Lebanon", "Lithuania", "Luxembourg",
-    "Malaysia", "Malta", "Mauritius", "Mexico", "Mongolia", "Morocco", "Nepal", "Netherlands",
-    "New Zealand", "Nigeria", "Norway", "Pakistan", "Panama", "Paraguay", "Peru",
-    "Philippines", "Poland", "Portugal", "Romania", "Rwanda", "Senegal", "Serbia",
-    "Singapore", "Slovakia", "Slovenia", "South Africa", "South Korea", "Spain", "Sri Lanka",
-    "Sweden", "Switzerland", "Thailand", "Tunisia", "Turkey", "Ukraine", "United Kingdom",
-    "United States", "Uruguay",
+    "Argentina",
+    "Armenia",
+    "Australia",
+    "Austria",
+    "Bahamas",
+    "Bangladesh",
+    "Barbados",
+    "Belgium",
+    "Belize",
+    "Bolivia",
+    "Botswana",
+    "Brazil",
+    "Bulgaria",
+    "Cambodia",
+    "Cameroon",
+    "Canada",
+    "Chile",
+    "Colombia",
+    "Costa Rica",
+    "Croatia",
+    "Cuba",
+    "Cyprus",
+    "Czechia",
+    "Denmark",
+    "Dominican Republic",
+    "Ecuador",
+    "Egypt",
+    "El Salvador",
+    "Estonia",
+    "Ethiopia",
+    "Fiji",
+    "Finland",
+    "France",
+    "Georgia",
+    "Germany",
+    "Ghana",
+    "Greece",
+    "Guatemala",
+    "Honduras",
+    "Hungary",
+    "Iceland",
+    "India",
+    "Indonesia",
+    "Ireland",
+    "Israel",
+    "Italy",
+    "Jamaica",
+    "Japan",
+    "Jordan",
+    "Kenya",
+    "Latvia",
+    "Lebanon",
+    "Lithuania",
+    "Luxembourg",
+    "Malaysia",
+    "Malta",
+    "Mauritius",
+    "Mexico",
+    "Mongolia",
+    "Morocco",
+    "Nepal",
+    "Netherlands",
+    "New Zealand",
+    "Nigeria",
+    "Norway",
+    "Pakistan",
+    "Panama",
+    "Paraguay",
+    "Peru",
+    "Philippines",
+    "Poland",
+    "Portugal",
+    "Romania",
+    "Rwanda",
+    "Senegal",
+    "Serbia",
+    "Singapore",
+    "Slovakia",
+    "Slovenia",
+    "South Africa",
+    "South Korea",
+    "Spain",
+    "Sri Lanka",
+    "Sweden",
+    "Switzerland",
+    "Thailand",
+    "Tunisia",
+    "Turkey",
+    "Ukraine",
+    "United Kingdom",
+    "United States",
+    "Uruguay",
 ];
 
 /// An amount of money in cents.
@@ -118,11 +196,25 @@ impl Day {
 impl fmt::Display for Day {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         const MONTHS: [&str; 12] = [
-            "January", "February", "March", "April", "May", "June", "July", "August",
-            "September", "October", "November", "December",
+            "January",
+            "February",
+            "March",
+            "April",
+            "May",
+            "June",
+            "July",
+            "August",
+            "September",
+            "October",
+            "November",
+            "December",
         ];
         let (year, month, day) = self.civil();
-        write!(f, "{day} {} {year}", MONTHS[(month - 1).clamp(0, 11) as usize])
+        write!(
+            f,
+            "{day} {} {year}",
+            MONTHS[(month - 1).clamp(0, 11) as usize]
+        )
     }
 }
 

@@ -16,19 +16,20 @@
 //! cookie is `SameSite=Lax`, so their forms arrive without a session, and an order also needs the
 //! token of its own form.
 
-mod catalogue;
-mod schema;
-mod words;
-mod population;
-mod sql;
-mod secret;
-mod request;
-mod refusal;
 mod answer;
-mod state;
-mod pages;
+mod catalogue;
+mod flavours;
 mod interactions;
+mod pages;
+mod population;
+mod refusal;
+mod request;
+mod schema;
+mod secret;
 mod shop;
+mod sql;
+mod state;
+mod words;
 
 pub use answer::{Answer, ContentType, Step};
 pub use catalogue::{COUNTRIES, Cents, Cover, Day, SUBJECTS, Subject};

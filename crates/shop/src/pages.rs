@@ -141,7 +141,10 @@ impl Totals {
     }
 
     pub(crate) fn new(sub_total_cents: i64, quantity: i64) -> Self {
-        let tax = (sub_total_cents.saturating_mul(TAX_PER_10000).saturating_add(5000)) / 10_000;
+        let tax = (sub_total_cents
+            .saturating_mul(TAX_PER_10000)
+            .saturating_add(5000))
+            / 10_000;
         let shipping = quantity.saturating_mul(SHIPPING_CENTS.1) + SHIPPING_CENTS.0;
         Self {
             quantity,

@@ -8,6 +8,7 @@
 use std::ops::RangeInclusive;
 
 use crate::catalogue::{COUNTRIES, SUBJECTS, mix};
+use crate::flavours::FLAVOURS;
 use crate::schema::{self, FillError};
 use crate::sql::{Batch, Query, Value};
 use crate::words;
@@ -53,6 +54,16 @@ impl Population {
         } else {
             Err(FillError::Items(items))
         }
+    }
+
+    /// Its number of books.
+    pub fn items(&self) -> u64 {
+        self.items
+    }
+
+    /// Its seed.
+    pub fn seed(&self) -> u64 {
+        self.seed
     }
 
     /// Rows that the whole population writes; the index counts one for each item.
@@ -138,7 +149,8 @@ impl Population {
             integer(10 + dice.below(21)),
             isbn(id).into(),
             integer(60 + dice.below(700)),
-            dice.pick(&["Hardback", "Paperback", "Paperback", "Illustrated", "Audio"]).into(),
+            dice.pick(&["Hardback", "Paperback", "Paperback", "Illustrated", "Audio"])
+                .into(),
         ]);
         Query::new(
             "INSERT INTO item VALUES
@@ -235,7 +247,10 @@ fn index(first: u64, last: u64) -> Query {
 
 fn country(id: u64) -> Query {
     let name = COUNTRIES[id as usize - 1];
-    Query::new("INSERT INTO country VALUES (?1, ?2)", [integer(id), name.into()])
+    Query::new(
+        "INSERT INTO country VALUES (?1, ?2)",
+        [integer(id), name.into()],
+    )
 }
 
 fn author(id: u64, mut dice: Dice) -> Query {
@@ -288,7 +303,11 @@ fn customer(id: u64, mut dice: Dice) -> Vec<Query> {
 }
 
 fn last_name(dice: &mut Dice) -> String {
-    format!("{}{}", dice.pick(&words::NAME_STARTS), dice.pick(&words::NAME_ENDS))
+    format!(
+        "{}{}",
+        dice.pick(&words::NAME_STARTS),
+        dice.pick(&words::NAME_ENDS)
+    )
 }
 
 fn title(dice: &mut Dice, subject: usize) -> String {
@@ -299,11 +318,14 @@ fn title(dice: &mut Dice, subject: usize) -> String {
         2 => format!("The {noun} at {place}"),
         3 => format!("{} the {noun}", dice.pick(&words::GERUNDS)),
         4 => format!("{noun} and {other}"),
-        5 => format!("{adjective} {noun}, {} {other}", dice.pick(&words::ADJECTIVES)),
+        5 => format!(
+            "{adjective} {noun}, {} {other}",
+            dice.pick(&words::ADJECTIVES)
+        ),
         _ => format!("The {noun} of {place}"),
     };
     match dice.below(3) {
-        0 => format!("{main}: {}", dice.pick(&words::FLAVOURS[subject].0)),
+        0 => format!("{main}: {}", dice.pick(&FLAVOURS[subject].0)),
         _ => main,
     }
 }
@@ -316,7 +338,7 @@ fn description(dice: &mut Dice, subject: usize) -> String {
         adjective.to_lowercase(),
         noun.to_lowercase(),
         dice.pick(&words::PLACES),
-        words::FLAVOURS[subject].1,
+        FLAVOURS[subject].1,
         dice.pick(&words::VERDICTS),
     )
 }
@@ -324,9 +346,10 @@ fn description(dice: &mut Dice, subject: usize) -> String {
 /// A number in the form of an ISBN-13 of the prefix 979-0, which is not given to books.
 fn isbn(id: u64) -> String {
     let digits = format!("9790{id:08}");
-    let weighed = digits.bytes().enumerate().map(|(place, digit)| {
-        u64::from(digit - b'0') * if place % 2 == 0 { 1 } else { 3 }
-    });
+    let weighed = digits
+        .bytes()
+        .enumerate()
+        .map(|(place, digit)| u64::from(digit - b'0') * if place % 2 == 0 { 1 } else { 3 });
     let check = (10 - weighed.sum::<u64>() % 10) % 10;
     format!("979-0-{id:08}-{check}")
 }
@@ -373,7 +396,10 @@ mod tests {
             assert!(weight <= 16_384, "{weight}");
         }
         let last = fillings.last().unwrap();
-        assert_eq!((last.done, last.total), (last.total, 92 + 250 + 1000 + 100 + 1000));
+        assert_eq!(
+            (last.done, last.total),
+            (last.total, 92 + 250 + 1000 + 100 + 1000)
+        );
     }
 
     #[test]

@@ -63,7 +63,10 @@ pub enum Refusal {
     )]
     Changed,
     /// The database failed.
-    #[error("The shop could not do this just now: {0}. Nothing was changed; please try again.")]
+    #[error(
+        "The shop could not do this just now: {0}. Please try again; an order form that is sent \
+         again never orders twice."
+    )]
     Database(#[from] Failure),
     /// The database answered nonsense.
     #[error("Something is wrong on our side: {0}.")]

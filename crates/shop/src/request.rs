@@ -202,7 +202,10 @@ mod tests {
             now_s: 0,
         };
         assert_eq!(request.session(), Token::parse(id));
-        let none = Request { cookies: b"\xff", ..request };
+        let none = Request {
+            cookies: b"\xff",
+            ..request
+        };
         assert_eq!(none.session(), None);
     }
 }

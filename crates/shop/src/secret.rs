@@ -81,7 +81,10 @@ fn block(key: &[u32; 8], tail: [u32; 4]) -> [u32; 16] {
             quarter(&mut state, [column, 4 + column, 8 + column, 12 + column]);
         }
         for i in 0..4 {
-            quarter(&mut state, [i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4]);
+            quarter(
+                &mut state,
+                [i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4],
+            );
         }
     }
     for (word, first) in state.iter_mut().zip(start) {
@@ -106,7 +109,10 @@ mod tests {
         // Section 2.3.2: key 00..1f, counter 1, nonce 000000090000004a00000000.
         let secret = Secret::new(std::array::from_fn(|i| i as u8));
         let block = block(&secret.key, [1, 0x0900_0000, 0x4a00_0000, 0]);
-        assert_eq!(block[..4], [0xe4e7_f110, 0x1559_3bd1, 0x1fdd_0f50, 0xc471_20a3]);
+        assert_eq!(
+            block[..4],
+            [0xe4e7_f110, 0x1559_3bd1, 0x1fdd_0f50, 0xc471_20a3]
+        );
         assert_eq!(block[15], 0x4e3c_50a2);
     }
 
@@ -123,7 +129,12 @@ mod tests {
     fn only_32_lower_case_digits_are_a_token() {
         let good = "0123456789abcdef0123456789abcdef";
         assert!(Token::parse(good).is_some());
-        for bad in ["", &good[1..], &good.to_uppercase(), &format!("+{}", &good[1..])] {
+        for bad in [
+            "",
+            &good[1..],
+            &good.to_uppercase(),
+            &format!("+{}", &good[1..]),
+        ] {
             assert!(Token::parse(bad).is_none(), "{bad}");
         }
     }

@@ -66,7 +66,11 @@ impl Shop {
             b"/buy" => checkout::show(visitor),
             path => {
                 let step = self.read(path, request, visitor)?;
-                if posted { Err(Refusal::Method("GET, HEAD")) } else { Ok(step) }
+                if posted {
+                    Err(Refusal::Method("GET, HEAD"))
+                } else {
+                    Ok(step)
+                }
             }
         }
     }

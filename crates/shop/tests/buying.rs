@@ -11,12 +11,21 @@ fn stock(front: &Front, item: i64) -> i64 {
 #[test]
 fn a_whole_purchase() {
     let mut front = Front::new(50);
-    front.database.execute("UPDATE item SET i_stock = 30, i_cost_cents = 1000", []).unwrap();
+    front
+        .database
+        .execute("UPDATE item SET i_stock = 30, i_cost_cents = 1000", [])
+        .unwrap();
     let mut browser = Browser::default();
     let added = browser.add(&mut front, 7, 2);
-    assert_eq!((added.status, added.header("Location")), (303, Some("/cart")));
+    assert_eq!(
+        (added.status, added.header("Location")),
+        (303, Some("/cart"))
+    );
     let cookie = added.header("Set-Cookie").unwrap();
-    assert!(cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+        "{cookie}"
+    );
     browser.add(&mut front, 9, 1);
     let cart = browser.get(&mut front, "/cart");
     assert!(cart.body.contains("$30.00"), "subtotal");
@@ -30,7 +39,14 @@ fn a_whole_purchase() {
     let location = bought.header("Location").unwrap().to_owned();
     let order = browser.get(&mut front, &location);
     assert_eq!(order.status, 200, "{}", order.body);
-    for text in ["Ada Nordby", "1 Bell Street", "12345 Oakridge", "Germany", "1111", "$38.48"] {
+    for text in [
+        "Ada Nordby",
+        "1 Bell Street",
+        "12345 Oakridge",
+        "Germany",
+        "1111",
+        "$38.48",
+    ] {
         assert!(order.body.contains(text), "{text}");
     }
     assert!(!order.body.contains("4111"), "only the last four digits");
@@ -40,7 +56,12 @@ fn a_whole_purchase() {
     assert_eq!(front.number("SELECT count(*) FROM order_line"), 2);
     assert_eq!(front.number("SELECT cx_amount_cents FROM cc_xacts"), 3848);
     assert_eq!(front.number("SELECT count(*) FROM shopping_cart_line"), 0);
-    assert!(browser.get(&mut front, "/cart").body.contains("It is empty"));
+    assert!(
+        browser
+            .get(&mut front, "/cart")
+            .body
+            .contains("It is empty")
+    );
 }
 
 #[test]
@@ -58,12 +79,18 @@ fn a_form_sent_twice_orders_once() {
     assert!(first.header("Location").is_some());
     assert_eq!(front.number("SELECT count(*) FROM orders"), 1);
     assert_eq!(stock(&front, 7), after);
-    assert_eq!(front.number("SELECT sum(scl_qty) FROM shopping_cart_line"), 2);
+    assert_eq!(
+        front.number("SELECT sum(scl_qty) FROM shopping_cart_line"),
+        2
+    );
     let form = browser.order_form(&mut front);
     let third = browser.post(&mut front, "/buy", &form);
     assert_ne!(third.header("Location"), first.header("Location"));
     assert_eq!(front.number("SELECT count(*) FROM orders"), 2);
-    assert_eq!(front.number("SELECT count(*) FROM customer WHERE c_session NOT NULL"), 1);
+    assert_eq!(
+        front.number("SELECT count(*) FROM customer WHERE c_session NOT NULL"),
+        1
+    );
 }
 
 #[test]
@@ -84,19 +111,32 @@ fn nothing_is_ordered_when_the_cart_or_a_price_changed() {
         let refused = browser.post(&mut front, "/buy", &form);
         assert_eq!(refused.status, 409, "{change}");
         assert_eq!(front.number("SELECT count(*) FROM orders"), 0);
-        assert_eq!(front.number("SELECT count(*) FROM customer WHERE c_session NOT NULL"), 0);
-        assert_eq!(front.number("SELECT count(*) FROM shopping_cart_line"), lines);
+        assert_eq!(
+            front.number("SELECT count(*) FROM customer WHERE c_session NOT NULL"),
+            0
+        );
+        assert_eq!(
+            front.number("SELECT count(*) FROM shopping_cart_line"),
+            lines
+        );
         assert_eq!(stock(&front, 7), before);
     }
 }
 
 #[test]
 fn stock_is_filled_up_by_deliveries_of_21() {
-    for (before, quantity, after) in
-        [(30, 20, 10), (30, 21, 30), (10, 1, 30), (12, 3, 30), (10, 99, 16)]
-    {
+    for (before, quantity, after) in [
+        (30, 20, 10),
+        (30, 21, 30),
+        (10, 1, 30),
+        (12, 3, 30),
+        (10, 99, 16),
+    ] {
         let mut front = Front::new(20);
-        front.database.execute("UPDATE item SET i_stock = ?1", [before]).unwrap();
+        front
+            .database
+            .execute("UPDATE item SET i_stock = ?1", [before])
+            .unwrap();
         let mut browser = Browser::default();
         browser.add(&mut front, 4, quantity);
         let form = browser.order_form(&mut front);
@@ -111,7 +151,11 @@ fn an_order_is_shown_only_to_the_session_that_bought() {
     let mut browser = Browser::default();
     browser.add(&mut front, 4, 1);
     let form = browser.order_form(&mut front);
-    let location = browser.post(&mut front, "/buy", &form).header("Location").unwrap().to_owned();
+    let location = browser
+        .post(&mut front, "/buy", &form)
+        .header("Location")
+        .unwrap()
+        .to_owned();
     assert_eq!(browser.get(&mut front, &location).status, 200);
     let mut other = Browser::default();
     assert_eq!(other.get(&mut front, &location).status, 404);
@@ -130,10 +174,18 @@ fn the_form_comes_back_with_what_is_wrong() {
     let form = browser.order_form(&mut front);
     let cases = [
         ("first_name=Ada", "first_name=", "Please fill this in"),
-        ("email=ada%40mail.example", "email=ada", "does not look like"),
+        (
+            "email=ada%40mail.example",
+            "email=ada",
+            "does not look like",
+        ),
         ("country=35", "country=93", "choose a country"),
         ("card_type=Visa", "card_type=Gold", "choose a card"),
-        ("card_number=4111+1111+1111+1111", "card_number=12", "12 to 19 digits"),
+        (
+            "card_number=4111+1111+1111+1111",
+            "card_number=12",
+            "12 to 19 digits",
+        ),
         ("card_expiry=12%2F29", "card_expiry=06%2F26", "has expired"),
         ("zip=12345", "zip=1234567890123", "too long"),
     ];
@@ -142,8 +194,14 @@ fn the_form_comes_back_with_what_is_wrong() {
         let page = browser.post(&mut front, "/buy", &form.replace(right, wrong));
         assert_eq!(page.status, 400, "{wrong}");
         assert!(page.body.contains(message), "{wrong}");
-        assert!(page.body.contains("value=\"Nordby\""), "what was right is kept");
-        assert!(!page.body.contains("4111"), "a card number is never sent back");
+        assert!(
+            page.body.contains("value=\"Nordby\""),
+            "what was right is kept"
+        );
+        assert!(
+            !page.body.contains("4111"),
+            "a card number is never sent back"
+        );
     }
     let hostile = form.replace("city=Oakridge", "city=%22%3E%3Cscript%3E");
     let page = browser.post(&mut front, "/buy", &hostile.replace("zip=12345", "zip="));
@@ -174,8 +232,16 @@ fn an_order_needs_a_session_and_a_token() {
     assert_eq!(page.status, 400, "without a session");
     let mut browser = Browser::default();
     browser.add(&mut front, 4, 1);
-    assert_eq!(browser.post(&mut front, "/buy", &fields).status, 400, "without a token");
-    for numbers in ["sub_total_cents=-1&quantity=1", "sub_total_cents=1&quantity=0", "quantity=1"] {
+    assert_eq!(
+        browser.post(&mut front, "/buy", &fields).status,
+        400,
+        "without a token"
+    );
+    for numbers in [
+        "sub_total_cents=-1&quantity=1",
+        "sub_total_cents=1&quantity=0",
+        "quantity=1",
+    ] {
         let page = browser.post(&mut front, "/buy", &format!("{token}&{numbers}&{PERSON}"));
         assert_eq!(page.status, 400, "{numbers}");
     }
@@ -186,19 +252,24 @@ fn an_order_needs_a_session_and_a_token() {
 fn buying_nothing_leads_back_to_the_cart() {
     let mut front = Front::new(20);
     let mut browser = Browser::default();
-    assert_eq!(browser.get(&mut front, "/buy").header("Location"), Some("/cart"));
+    assert_eq!(
+        browser.get(&mut front, "/buy").header("Location"),
+        Some("/cart")
+    );
     browser.add(&mut front, 4, 1);
     browser.post(&mut front, "/cart", "action=remove&item=4");
-    assert_eq!(browser.get(&mut front, "/buy").header("Location"), Some("/cart"));
+    assert_eq!(
+        browser.get(&mut front, "/buy").header("Location"),
+        Some("/cart")
+    );
 }
 
 #[test]
 fn the_cart_adds_updates_and_removes() {
     let mut front = Front::new(20);
     let mut browser = Browser::default();
-    let quantity = |front: &Front| {
-        front.number("SELECT coalesce(sum(scl_qty), 0) FROM shopping_cart_line")
-    };
+    let quantity =
+        |front: &Front| front.number("SELECT coalesce(sum(scl_qty), 0) FROM shopping_cart_line");
     browser.post(&mut front, "/cart", "action=add&item=4");
     assert_eq!(quantity(&front), 1, "one copy when nothing is said");
     browser.add(&mut front, 4, 98);
@@ -206,7 +277,10 @@ fn the_cart_adds_updates_and_removes() {
     assert_eq!(quantity(&front), 99, "99 at most");
     browser.post(&mut front, "/cart", "action=update&item=4&quantity=3");
     assert_eq!(quantity(&front), 3);
-    assert!(browser.get(&mut front, "/").body.contains("<b>3</b>"), "the badge");
+    assert!(
+        browser.get(&mut front, "/").body.contains("<b>3</b>"),
+        "the badge"
+    );
     browser.post(&mut front, "/cart", "action=update&item=4&quantity=0");
     assert_eq!(quantity(&front), 0);
     browser.add(&mut front, 4, 2);
@@ -222,10 +296,16 @@ fn bad_changes_of_the_cart_are_refused() {
     let mut front = Front::new(20);
     let mut browser = Browser::default();
     for (body, status) in [
-        ("action=add&item=21&quantity=1", 404), ("action=add&item=0&quantity=1", 400),
-        ("action=add&item=4&quantity=0", 400), ("action=add&item=4&quantity=100", 400),
-        ("action=add&item=4&quantity=-1", 400), ("action=add&item=4%27&quantity=1", 400),
-        ("action=steal&item=4", 400), ("", 400), ("action=update&item=4", 400), ("item=4", 400),
+        ("action=add&item=21&quantity=1", 404),
+        ("action=add&item=0&quantity=1", 400),
+        ("action=add&item=4&quantity=0", 400),
+        ("action=add&item=4&quantity=100", 400),
+        ("action=add&item=4&quantity=-1", 400),
+        ("action=add&item=4%27&quantity=1", 400),
+        ("action=steal&item=4", 400),
+        ("", 400),
+        ("action=update&item=4", 400),
+        ("item=4", 400),
     ] {
         let page = browser.post(&mut front, "/cart", body);
         assert_eq!(page.status, status, "{body}");
@@ -242,7 +322,11 @@ fn a_cart_has_room_for_fifty_different_books() {
         assert_eq!(browser.add(&mut front, item, 1).status, 303);
     }
     assert_eq!(browser.add(&mut front, 51, 1).status, 409);
-    assert_eq!(browser.add(&mut front, 50, 1).status, 303, "what is there can grow");
+    assert_eq!(
+        browser.add(&mut front, 50, 1).status,
+        303,
+        "what is there can grow"
+    );
     let cart = browser.get(&mut front, "/cart");
     assert_eq!(cart.body.matches("<li>").count(), 50);
 }
@@ -251,12 +335,17 @@ fn a_cart_has_room_for_fifty_different_books() {
 fn a_session_is_never_taken_over_from_the_client() {
     let mut front = Front::new(20);
     let chosen = "session=0123456789abcdef0123456789abcdef";
-    let mut browser = Browser { cookie: chosen.to_owned() };
+    let mut browser = Browser {
+        cookie: chosen.to_owned(),
+    };
     let added = browser.add(&mut front, 4, 2);
     assert_eq!(added.status, 303);
     assert!(added.header("Set-Cookie").is_some());
     assert_ne!(browser.cookie, chosen);
-    assert_eq!(front.number("SELECT sum(scl_qty) FROM shopping_cart_line"), 2);
+    assert_eq!(
+        front.number("SELECT sum(scl_qty) FROM shopping_cart_line"),
+        2
+    );
     let known = browser.cookie.clone();
     assert_eq!(browser.add(&mut front, 4, 2).header("Set-Cookie"), None);
     assert_eq!(browser.cookie, known);

@@ -15,9 +15,16 @@ fn contents(front: &mut Front) -> Contents {
 }
 
 fn dump(front: &Front) -> Vec<i64> {
-    ["country", "author", "item", "customer", "address", "item_search"]
-        .map(|table| front.number(&format!("SELECT count(*) FROM {table}")))
-        .to_vec()
+    [
+        "country",
+        "author",
+        "item",
+        "customer",
+        "address",
+        "item_search",
+    ]
+    .map(|table| front.number(&format!("SELECT count(*) FROM {table}")))
+    .to_vec()
 }
 
 #[test]
@@ -26,16 +33,33 @@ fn an_image_says_what_it_holds() {
     assert_eq!(contents(&mut front), Contents::Empty);
     let population = Population::new(100, 3).unwrap();
     front.run(&population.script()).unwrap();
-    let Contents::Shop { items, seed, done, total, .. } = contents(&mut front) else { panic!() };
+    let Contents::Shop {
+        items,
+        seed,
+        done,
+        total,
+        ..
+    } = contents(&mut front)
+    else {
+        panic!()
+    };
     assert_eq!((items, seed, done, total), (100, 3, 0, population.total()));
     for filling in population.batches(0, 16_384) {
         front.run(&filling.batch).unwrap();
-        let Contents::Shop { done, .. } = contents(&mut front) else { panic!() };
+        let Contents::Shop { done, .. } = contents(&mut front) else {
+            panic!()
+        };
         assert_eq!(done, filling.done);
     }
     assert_eq!(dump(&front), [92, 25, 100, 10, 10, 100]);
-    assert_eq!(front.number("SELECT count(*) FROM item WHERE i_stock NOT BETWEEN 10 AND 30"), 0);
-    assert_eq!(front.number("SELECT count(*) FROM item WHERE i_cost_cents > i_srp_cents"), 0);
+    assert_eq!(
+        front.number("SELECT count(*) FROM item WHERE i_stock NOT BETWEEN 10 AND 30"),
+        0
+    );
+    assert_eq!(
+        front.number("SELECT count(*) FROM item WHERE i_cost_cents > i_srp_cents"),
+        0
+    );
 }
 
 #[test]
@@ -65,7 +89,10 @@ fn a_batch_without_its_predecessor_changes_nothing() {
     let fillings: Vec<_> = population.batches(0, 16_384).collect();
     front.run(&fillings[0].batch).unwrap();
     assert_eq!(front.run(&fillings[2].batch), Err(Failure::Constraint));
-    assert!(front.run(&fillings[0].batch).is_err(), "nor is one done twice");
+    assert!(
+        front.run(&fillings[0].batch).is_err(),
+        "nor is one done twice"
+    );
     front.run(&fillings[1].batch).unwrap();
     front.run(&fillings[2].batch).unwrap();
 }

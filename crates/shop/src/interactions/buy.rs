@@ -65,7 +65,10 @@ pub(crate) struct Purchase {
 
 impl Purchase {
     fn key(self) -> [Value; 2] {
-        [self.session.to_string().into(), self.token.to_string().into()]
+        [
+            self.session.to_string().into(),
+            self.token.to_string().into(),
+        ]
     }
 
     /// The statement with session, token and more as its parameters.
@@ -113,7 +116,11 @@ impl Purchase {
     fn payment(self, form: &Form) -> Query {
         let digits = card_digits(&form.values[CARD_NUMBER]);
         let last = &digits[digits.len().saturating_sub(4)..];
-        let card = form.card.and_then(|at| CARDS.get(at)).copied().unwrap_or("");
+        let card = form
+            .card
+            .and_then(|at| CARDS.get(at))
+            .copied()
+            .unwrap_or("");
         let texts = [card, last, &form.values[8], &form.values[10]];
         let mut more: Vec<Value> = texts.map(Into::into).to_vec();
         more.push(form.country.into());

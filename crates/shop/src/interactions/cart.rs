@@ -86,7 +86,10 @@ pub(crate) fn change(
     let action = fields.text("action");
     if !matches!(action, "add" | "update" | "remove") {
         let choices = "add, update, remove";
-        return Err(Refusal::Choice { name: "action", choices });
+        return Err(Refusal::Choice {
+            name: "action",
+            choices,
+        });
     }
     let item = fields.number("item", None, 1..=ITEM_MAX)?;
     match action {
@@ -108,7 +111,10 @@ fn add(session: Token, fresh: bool, item: i64, quantity: i64, visitor: Visitor) 
     let id = session.to_string();
     let opening = if fresh { OPEN } else { TOUCH };
     let batch = Batch::write(vec![
-        Query::new(opening, [id.as_str().into(), visitor.now_s.into(), item.into()]),
+        Query::new(
+            opening,
+            [id.as_str().into(), visitor.now_s.into(), item.into()],
+        ),
         Query::new(
             ADD,
             [

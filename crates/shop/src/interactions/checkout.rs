@@ -11,8 +11,13 @@ use crate::sql::{Batch, Query, Row, Rows, ShapeError};
 use crate::state::{Visitor, Waiting};
 
 /// Cards that are accepted.
-pub(crate) const CARDS: [&str; 5] =
-    ["Visa", "Mastercard", "American Express", "Discover", "Diners Club"];
+pub(crate) const CARDS: [&str; 5] = [
+    "Visa",
+    "Mastercard",
+    "American Express",
+    "Discover",
+    "Diners Club",
+];
 
 /// What a session bought with last time.
 const GUEST: &str = "SELECT c_fname, c_lname, c_email, addr_street1, addr_street2, addr_city, \
@@ -40,8 +45,14 @@ pub(crate) const FIELDS: [Field; 11] = [
     optional(field("state", "State or region", "address-level1", 40)),
     field("zip", "Postal code", "postal-code", 12),
     field("card_name", "Name on the card", "cc-name", 60),
-    checked(field("card_number", "Card number", "cc-number", 24), card_number),
-    checked(field("card_expiry", "Expires (MM/YY)", "cc-exp", 5), card_expiry),
+    checked(
+        field("card_number", "Card number", "cc-number", 24),
+        card_number,
+    ),
+    checked(
+        field("card_expiry", "Expires (MM/YY)", "cc-exp", 5),
+        card_expiry,
+    ),
 ];
 
 /// Places of the fields that are more than text.
@@ -106,7 +117,9 @@ impl Form {
         let country = number(fields.text("country")).unwrap_or(0);
         let known = (1..=COUNTRIES.len() as i64).contains(&country);
         form.country = if known { country } else { 0 };
-        form.card = CARDS.iter().position(|card| *card == fields.text("card_type"));
+        form.card = CARDS
+            .iter()
+            .position(|card| *card == fields.text("card_type"));
         form.errors[FIELDS.len()] = (!known).then_some("Please choose a country.");
         form.errors[FIELDS.len() + 1] = form.card.is_none().then_some("Please choose a card.");
         form
@@ -131,7 +144,11 @@ impl Form {
         let view = |(at, spec): (usize, &'static Field)| FieldView {
             spec,
             // A card number is never sent back.
-            value: if at == CARD_NUMBER { "" } else { &self.values[at] },
+            value: if at == CARD_NUMBER {
+                ""
+            } else {
+                &self.values[at]
+            },
             error: self.errors[at],
         };
         FIELDS.iter().enumerate().map(view).collect()
@@ -187,7 +204,9 @@ fn expiry(text: &str) -> Option<(i64, i64)> {
 }
 
 fn card_expiry(text: &str) -> Option<&'static str> {
-    expiry(text).is_none().then_some("Please write month and year as MM/YY.")
+    expiry(text)
+        .is_none()
+        .then_some("Please write month and year as MM/YY.")
 }
 
 fn expired(text: &str, now_s: i64) -> bool {
@@ -232,7 +251,10 @@ pub(crate) fn answer<'a>(
         lines,
         totals,
     };
-    Ok(Step::Answer(Answer::page(if wrong { 400 } else { 200 }, page)))
+    Ok(Step::Answer(Answer::page(
+        if wrong { 400 } else { 200 },
+        page,
+    )))
 }
 
 #[cfg(test)]

@@ -14,9 +14,7 @@ const PROMOTIONS: &str = brief!(
      1 + ?3 % m_items, 1 + ?4 % m_items, 1 + ?5 % m_items) JOIN author ON a_id = i_a_id"
 );
 
-const ARRIVALS: &str = brief!(
-    "FROM item JOIN author ON a_id = i_a_id ORDER BY i_id DESC LIMIT 10"
-);
+const ARRIVALS: &str = brief!("FROM item JOIN author ON a_id = i_a_id ORDER BY i_id DESC LIMIT 10");
 
 pub(crate) fn ask(visitor: Visitor, secret: &Secret) -> Step<'static> {
     let picks = [(); 5].map(|()| Value::Integer((secret.number() >> 1) as i64));
@@ -29,7 +27,11 @@ pub(crate) fn answer<'a>(visitor: Visitor, rows: &Rows<'a>) -> Result<Step<'a>, 
     let page = HomePage {
         promotions: Brief::all(rows.set(0)?)?,
         arrivals: Brief::all(rows.set(1)?)?,
-        frame: Frame::new("Books for curious readers", visitor.count(rows, 2)?, visitor.journey),
+        frame: Frame::new(
+            "Books for curious readers",
+            visitor.count(rows, 2)?,
+            visitor.journey,
+        ),
     };
     Ok(Step::Answer(Answer::page(200, page)))
 }

@@ -1,12 +1,12 @@
 //! The interactions: each asks its questions and turns the rows into the next step.
 
-pub(crate) mod home;
-pub(crate) mod search;
-pub(crate) mod product;
+pub(crate) mod buy;
 pub(crate) mod cart;
 pub(crate) mod checkout;
-pub(crate) mod buy;
+pub(crate) mod home;
 pub(crate) mod order;
+pub(crate) mod product;
+pub(crate) mod search;
 
 use crate::answer::Step;
 use crate::sql::Batch;

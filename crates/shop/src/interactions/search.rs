@@ -75,7 +75,10 @@ impl Search {
             "subject" => By::Subject(Some(Subject::find(text).ok_or(Refusal::NoSubject)?)),
             _ => {
                 let choices = "title, author, subject";
-                return Err(Refusal::Choice { name: "by", choices });
+                return Err(Refusal::Choice {
+                    name: "by",
+                    choices,
+                });
             }
         };
         let page = fields.number("page", Some(1), 1..=PAGES_MAX)?;
@@ -90,7 +93,11 @@ impl Search {
             By::Title | By::Author => (BY_WORDS, words(self.by.word(), &self.text)?.into()),
         };
         // One more than the page shows tells whether there is a next page.
-        let parameters = [what, (PAGE_ITEMS + 1).into(), ((self.page - 1) * PAGE_ITEMS).into()];
+        let parameters = [
+            what,
+            (PAGE_ITEMS + 1).into(),
+            ((self.page - 1) * PAGE_ITEMS).into(),
+        ];
         Some(Query::new(sql, parameters))
     }
 
@@ -109,7 +116,11 @@ fn words(column: &str, text: &str) -> Option<String> {
     let words = text.split(|c: char| !c.is_alphanumeric());
     for word in words.filter(|word| !word.is_empty()).take(WORDS_MAX) {
         let joint = if expression.is_empty() { "" } else { " AND " };
-        let star = if word.chars().nth(1).is_some() { "*" } else { "" };
+        let star = if word.chars().nth(1).is_some() {
+            "*"
+        } else {
+            ""
+        };
         write!(expression, "{joint}\"{word}\"{star}").ok()?;
     }
     (!expression.is_empty()).then(|| format!("{column} : ({expression})"))
@@ -122,7 +133,11 @@ pub(crate) fn ask(fields: &Fields<'_>, visitor: Visitor) -> Result<Step<'static>
     if queries.is_empty() {
         return answer(*search, visitor, &Rows::new());
     }
-    Ok(query(visitor, Waiting::Search(search), Batch::read(queries)))
+    Ok(query(
+        visitor,
+        Waiting::Search(search),
+        Batch::read(queries),
+    ))
 }
 
 pub(crate) fn answer<'a>(
@@ -131,7 +146,11 @@ pub(crate) fn answer<'a>(
     rows: &Rows<'a>,
 ) -> Result<Step<'a>, Refusal> {
     let asked = search.query().is_some();
-    let mut books = if asked { Brief::all(rows.set(0)?)? } else { Vec::new() };
+    let mut books = if asked {
+        Brief::all(rows.set(0)?)?
+    } else {
+        Vec::new()
+    };
     let next = search.next_page(books.len());
     books.truncate(PAGE_ITEMS as usize);
     let count = visitor.count(rows, usize::from(asked))?;
@@ -151,8 +170,14 @@ mod tests {
 
     #[test]
     fn words_are_quoted_and_completed() {
-        assert_eq!(words("title", "Night  sea"), Some("title : (\"Night\"* AND \"sea\"*)".into()));
-        assert_eq!(words("author", "J. Dahl"), Some("author : (\"J\" AND \"Dahl\"*)".into()));
+        assert_eq!(
+            words("title", "Night  sea"),
+            Some("title : (\"Night\"* AND \"sea\"*)".into())
+        );
+        assert_eq!(
+            words("author", "J. Dahl"),
+            Some("author : (\"J\" AND \"Dahl\"*)".into())
+        );
     }
 
     #[test]
@@ -163,6 +188,12 @@ mod tests {
             expression,
             "title : (\"a\" AND \"OR\"* AND \"NEAR\"* AND \"b\" AND \"author\"* AND \"x\")"
         );
-        assert_eq!(words("title", &"x ".repeat(100)).unwrap().matches('x').count(), WORDS_MAX);
+        assert_eq!(
+            words("title", &"x ".repeat(100))
+                .unwrap()
+                .matches('x')
+                .count(),
+            WORDS_MAX
+        );
     }
 }

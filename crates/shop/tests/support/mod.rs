@@ -224,7 +224,9 @@ impl Browser {
         let page = self.get(front, "/buy");
         assert_eq!(page.status, 200, "{}", page.body);
         let hidden = ["token", "sub_total_cents", "quantity"];
-        let hidden: Vec<_> = hidden.map(|name| format!("{name}={}", page.input(name))).to_vec();
+        let hidden: Vec<_> = hidden
+            .map(|name| format!("{name}={}", page.input(name)))
+            .to_vec();
         format!("{}&{}", hidden.join("&"), PERSON)
     }
 }

@@ -293,7 +293,7 @@ fn cut_everywhere(flush_does_nothing: bool, step: usize) -> Result<usize, String
                 "cut at {at}: found {there:?}, expected one of {allowed:?}"
             ));
         }
-        if let Some(e2fsck) = e2fsck.as_ref().filter(|_| at % 7 == 0) {
+        if let Some(e2fsck) = e2fsck.as_ref().filter(|_| at % 31 == 0) {
             let mut copy = after.image();
             let (code, report) = fsck(e2fsck, "-fy", &mut copy);
             let (again, _) = fsck(e2fsck, "-fn", &mut copy);

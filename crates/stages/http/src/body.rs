@@ -55,9 +55,17 @@ impl Body {
         let place = match framing {
             Framing::Length(0) => Place::End,
             Framing::Length(left) => Place::Sized { left },
-            Framing::Chunked => Place::Size { value: 0, digits: 0 },
+            Framing::Chunked => Place::Size {
+                value: 0,
+                digits: 0,
+            },
         };
-        Self { place, received_bytes: 0, trailer_bytes: 0, bytes_max }
+        Self {
+            place,
+            received_bytes: 0,
+            trailer_bytes: 0,
+            bytes_max,
+        }
     }
 
     /// Whether the body is complete.
@@ -109,7 +117,10 @@ impl Body {
             (Place::SizeLineFeed { size: 0 }, b'\n') => Ok(Place::TrailerStart),
             (Place::SizeLineFeed { size }, b'\n') => Ok(Place::Data { left: size }),
             (Place::DataReturn, b'\r') => Ok(Place::DataLineFeed),
-            (Place::DataLineFeed, b'\n') => Ok(Place::Size { value: 0, digits: 0 }),
+            (Place::DataLineFeed, b'\n') => Ok(Place::Size {
+                value: 0,
+                digits: 0,
+            }),
             (Place::EndLineFeed, b'\n') => Ok(Place::End),
             (Place::TrailerStart, b'\r') => Ok(Place::EndLineFeed),
             (Place::TrailerStart | Place::TrailerName, _) if is_token(byte) => {
@@ -127,7 +138,10 @@ impl Body {
         if let Some(digit) = char::from(byte).to_digit(16) {
             return match digits {
                 SIZE_DIGITS_MAX.. => Err(Refusal::BadRequest),
-                _ => Ok(Place::Size { value: value << 4 | u64::from(digit), digits: digits + 1 }),
+                _ => Ok(Place::Size {
+                    value: value << 4 | u64::from(digit),
+                    digits: digits + 1,
+                }),
             };
         }
         // A size line without digits, or with anything but an extension behind them, is how
@@ -140,7 +154,10 @@ impl Body {
         }
         match byte {
             b'\r' => Ok(Place::SizeLineFeed { size: value }),
-            _ => Ok(Place::Extension { size: value, bytes: 0 }),
+            _ => Ok(Place::Extension {
+                size: value,
+                bytes: 0,
+            }),
         }
     }
 

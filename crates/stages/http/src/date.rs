@@ -18,7 +18,10 @@ pub struct Date {
 impl Date {
     /// A date that is made when first asked for.
     pub fn new() -> Self {
-        Self { text: *b"Thu, 01 Jan 1970 00:00:00 GMT", until_ns: 0 }
+        Self {
+            text: *b"Thu, 01 Jan 1970 00:00:00 GMT",
+            until_ns: 0,
+        }
     }
 
     /// The date at `now_ns` of the pipeline's clock. `unix_ns` reads the calendar's clock, in
@@ -61,7 +64,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let shifted_month = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    };
     (year_of_era + era * 400 + u64::from(month <= 2), month, day)
 }
 
@@ -92,7 +99,13 @@ mod tests {
     fn made_again_when_the_second_is_over() {
         let mut date = Date::new();
         let first = *date.text(10, || 999_999_999);
-        assert_eq!(*date.text(10, || unreachable!("the second is not over")), first);
-        assert_eq!(date.text(11, || 1_000_000_000), b"Thu, 01 Jan 1970 00:00:01 GMT");
+        assert_eq!(
+            *date.text(10, || unreachable!("the second is not over")),
+            first
+        );
+        assert_eq!(
+            date.text(11, || 1_000_000_000),
+            b"Thu, 01 Jan 1970 00:00:01 GMT"
+        );
     }
 }

@@ -1,1 +1,46 @@
 //! The http stage: HTTP/1.1 on httparse.
+//!
+//! ```text
+//!                      +-----------------------------------------+
+//!  tcp --events-----> | reader: bytes -> one request at a time   | --requests--> application
+//!       (TcpEvent)    |   scan, parse, target, body              |  (HttpRequest)
+//!                     |            waiting: FIFO for a token     |
+//!  tcp <-commands---- | outbound: heads, pages, credit           | <-responses-- application
+//!       (TcpCommand)  +-----------------------------------------+   (HttpResponse)
+//! ```
+//!
+//! - `events` can always be taken: data is bounded by the credit that was granted, everything
+//!   else is a change of state. A `response` is taken when one command has room (declared).
+//! - A connection has at most one request at the application. What a pipelining client sends
+//!   behind it stays in a bounded inbox and no credit is returned for it, so TCP throttles it.
+//! - The head is written into the headroom of the application's page and the same page goes on
+//!   to tcp. A page is copied only when it is longer than the connection's whole send buffer.
+//! - Requests wait for a token of the window `bookstore` in a bounded FIFO, and for a bounded
+//!   time; beyond either bound they are answered 503.
+//! - Every wait has a bound; every buffer has one; whatever RFC 9112 lets a server refuse
+//!   because two parsers could read it in two ways is refused.
+//!
+//! [`state::State`] is the stage without rings; [`outside::Outside`] is what it asks of them.
+
+pub mod body;
+pub mod connection;
+pub mod date;
+pub mod limits;
+pub mod outbound;
+pub mod outside;
+pub mod parse;
+pub mod reader;
+pub mod refusal;
+pub mod response;
+pub mod scan;
+pub mod state;
+pub mod table;
+pub mod target;
+pub mod timers;
+
+mod answer;
+mod error;
+mod stage;
+
+pub use error::HttpError;
+pub use stage::kind;

@@ -61,7 +61,10 @@ impl<P: PageBytes> Outbound<P> {
 
     /// As new, with the buffers kept. The pages must have been dropped before.
     pub fn reset(&mut self) {
-        debug_assert!(self.parts.is_empty(), "pages must be released, not forgotten");
+        debug_assert!(
+            self.parts.is_empty(),
+            "pages must be released, not forgotten"
+        );
         self.text.clear();
         self.text.shrink_to(IDLE_BUFFER_BYTES_MAX);
         self.text_sent_bytes = 0;
@@ -96,6 +99,11 @@ impl<P: PageBytes> Outbound<P> {
         self.text.is_empty() && self.parts.is_empty()
     }
 
+    /// Whether there is output that does not wait for the client.
+    pub fn can_go_on(&self) -> bool {
+        !self.is_empty() && !self.lacks_credit
+    }
+
     /// Pages held.
     pub fn pages(&self) -> usize {
         self.parts.len()
@@ -108,18 +116,26 @@ impl<P: PageBytes> Outbound<P> {
 
     /// Since when pages have been held because the client does not read.
     pub fn stalled_since_ns(&self) -> Option<u64> {
-        self.waiting_since_ns.filter(|_| self.lacks_credit && !self.parts.is_empty())
+        self.waiting_since_ns
+            .filter(|_| self.lacks_credit && !self.parts.is_empty())
     }
 
     /// Takes one page out without sending it.
     pub fn discard_page(&mut self) -> Option<P> {
-        self.parts.pop_front().map(|part| part.page)
+        let page = self.parts.pop_front().map(|part| part.page);
+        if self.is_empty() {
+            self.waiting_since_ns = None;
+        }
+        page
     }
 
     /// Forgets what was written and not sent.
     pub fn discard_text(&mut self) {
         self.text.clear();
         self.text_sent_bytes = 0;
+        if self.parts.is_empty() {
+            self.waiting_since_ns = None;
+        }
     }
 
     /// Sends one command, if there is something to send, room and credit.
@@ -136,7 +152,9 @@ impl<P: PageBytes> Outbound<P> {
         if !self.text.is_empty() {
             return self.send_text(connection, outside);
         }
-        let Some(part) = self.parts.front() else { return Sent::Nothing };
+        let Some(part) = self.parts.front() else {
+            return Sent::Nothing;
+        };
         let rest_bytes = part.end - part.start;
         if rest_bytes <= self.credit_bytes {
             return self.send_page(connection, rest_bytes, outside);
@@ -167,7 +185,9 @@ impl<P: PageBytes> Outbound<P> {
     }
 
     fn send_piece<O: Outside<Page = P>>(&mut self, connection: u64, outside: &mut O) -> Sent {
-        let Some(part) = self.parts.front_mut() else { return Sent::Nothing };
+        let Some(part) = self.parts.front_mut() else {
+            return Sent::Nothing;
+        };
         let rest = &part.page.payload()[part.start..part.end];
         let Some(bytes) = send_copy(connection, rest, self.credit_bytes, outside) else {
             return Sent::NoRoom;
@@ -186,7 +206,9 @@ impl<P: PageBytes> Outbound<P> {
         if !outside.has_command_room() {
             return Sent::NoRoom;
         }
-        let Some(part) = self.parts.pop_front() else { return Sent::Nothing };
+        let Some(part) = self.parts.pop_front() else {
+            return Sent::Nothing;
+        };
         self.credit_bytes -= bytes;
         outside.send_command(data(connection, part.start, bytes), part.page);
         Sent::Page

@@ -70,7 +70,11 @@ pub fn parse_head(
     payload: &mut Vec<u8>,
 ) -> Result<Head, Rejection> {
     let head_only = scan.method(head) == b"HEAD";
-    let lost = |refusal| Rejection { refusal, head_only, keep_alive: false };
+    let lost = |refusal| Rejection {
+        refusal,
+        head_only,
+        keep_alive: false,
+    };
     let minor = minor_version(scan.version(head)).map_err(lost)?;
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let fields = parse_fields(head, &mut fields).map_err(lost)?;
@@ -80,7 +84,11 @@ pub fn parse_head(
     let keep_alive = facts.keep_alive(minor);
     let known_framing = |refusal| {
         let keep_alive = keep_alive && framing.is_none_or(Framing::is_empty);
-        Rejection { refusal, head_only, keep_alive }
+        Rejection {
+            refusal,
+            head_only,
+            keep_alive,
+        }
     };
     let known = known(scan.method(head)).ok_or(known_framing(Refusal::NotImplemented))?;
     let target = target::parse(scan.method(head), scan.target(head)).map_err(lost)?;
@@ -109,11 +117,18 @@ pub fn parse_head(
 }
 
 /// Appends path, query and cookies to `payload`; gives the length of the cookies.
-fn write_fields(target: &Target<'_>, fields: &[httparse::Header<'_>], payload: &mut Vec<u8>) -> usize {
+fn write_fields(
+    target: &Target<'_>,
+    fields: &[httparse::Header<'_>],
+    payload: &mut Vec<u8>,
+) -> usize {
     payload.extend_from_slice(target.path);
     payload.extend_from_slice(target.query);
     let start = payload.len();
-    for field in fields.iter().filter(|f| f.name.eq_ignore_ascii_case("cookie")) {
+    for field in fields
+        .iter()
+        .filter(|f| f.name.eq_ignore_ascii_case("cookie"))
+    {
         if payload.len() > start {
             payload.extend_from_slice(b"; ");
         }
@@ -259,12 +274,18 @@ fn decimal(value: &[u8]) -> Result<u64, Refusal> {
         return Err(Refusal::BadRequest);
     }
     let add = |sum: u64, digit: &u8| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
-    value.iter().try_fold(0, add).ok_or(Refusal::ContentTooLarge)
+    value
+        .iter()
+        .try_fold(0, add)
+        .ok_or(Refusal::ContentTooLarge)
 }
 
 /// The elements of a comma-separated list; empty ones do not count.
 fn elements(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|&b| b == b',').map(trim).filter(|element| !element.is_empty())
+    value
+        .split(|&b| b == b',')
+        .map(trim)
+        .filter(|element| !element.is_empty())
 }
 
 /// Without spaces and tabs at the ends.

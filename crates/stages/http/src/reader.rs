@@ -76,7 +76,11 @@ impl Reader {
 
     /// Credit to return to the sender, in bytes; 0 while it is not worth a message.
     pub fn credit_due_bytes(&self) -> usize {
-        if self.ungranted_bytes >= RECEIVE_BYTES / 2 { self.ungranted_bytes } else { 0 }
+        if self.ungranted_bytes >= RECEIVE_BYTES / 2 {
+            self.ungranted_bytes
+        } else {
+            0
+        }
     }
 
     /// Notes that the credit due was returned.
@@ -166,7 +170,10 @@ impl Reader {
             Ok(head) => head,
             Err(rejection) => return Some(Progress::Refused(rejection)),
         };
-        self.place = Place::Body { head, body: Body::new(head.framing, body_bytes_max) };
+        self.place = Place::Body {
+            head,
+            body: Body::new(head.framing, body_bytes_max),
+        };
         head.expects_continue.then_some(Progress::Continue)
     }
 
@@ -185,7 +192,11 @@ impl Reader {
     }
 
     fn refused(&self, refusal: Refusal) -> Progress {
-        Progress::Refused(Rejection { refusal, head_only: self.head_only(), keep_alive: false })
+        Progress::Refused(Rejection {
+            refusal,
+            head_only: self.head_only(),
+            keep_alive: false,
+        })
     }
 
     fn shrink(&mut self) {

@@ -59,8 +59,24 @@ pub fn write_head(out: &mut Vec<u8>, head: &ResponseHead<'_>) {
         write_decimal(out, length_bytes);
         out.extend_from_slice(b"\r\n");
     }
-    line(out, b"Connection: ", if head.keep_alive { b"keep-alive" } else { b"close" });
-    line(out, b"Cache-Control: ", if head.cacheable { b"max-age=3600" } else { b"no-store" });
+    line(
+        out,
+        b"Connection: ",
+        if head.keep_alive {
+            b"keep-alive"
+        } else {
+            b"close"
+        },
+    );
+    line(
+        out,
+        b"Cache-Control: ",
+        if head.cacheable {
+            b"max-age=3600"
+        } else {
+            b"no-store"
+        },
+    );
     line(out, b"X-Content-Type-Options: ", b"nosniff");
     out.extend_from_slice(head.extra);
     if let Some((timings, total_ns)) = head.timings {
@@ -137,7 +153,10 @@ pub fn write_refusal(
     keep_alive: bool,
     date: &[u8; DATE_BYTES],
 ) {
-    let body = Page { status: refusal.status(), advice: refusal.advice() };
+    let body = Page {
+        status: refusal.status(),
+        advice: refusal.advice(),
+    };
     write_head(
         out,
         &ResponseHead {
@@ -152,7 +171,9 @@ pub fn write_refusal(
         },
     );
     if !head_only {
-        body.parts().iter().for_each(|part| out.extend_from_slice(part.as_bytes()));
+        body.parts()
+            .iter()
+            .for_each(|part| out.extend_from_slice(part.as_bytes()));
     }
 }
 
@@ -240,7 +261,9 @@ mod tests {
     #[test]
     fn longest_head_fits_the_headroom() {
         let mut timings = Timings::default();
-        Hop::ALL.iter().for_each(|&hop| timings.add(hop, u64::MAX, u64::MAX));
+        Hop::ALL
+            .iter()
+            .for_each(|&hop| timings.add(hop, u64::MAX, u64::MAX));
         let head = text(|out| {
             write_head(
                 out,

@@ -25,18 +25,28 @@ pub fn parse<'a>(method: &[u8], target: &'a [u8]) -> Result<Target<'a>, Refusal>
 }
 
 fn whole(target: &[u8]) -> Result<Target<'_>, Refusal> {
-    Ok(Target { path: target, query: b"" })
+    Ok(Target {
+        path: target,
+        query: b"",
+    })
 }
 
 fn absolute(target: &[u8]) -> Result<Target<'_>, Refusal> {
     let rest = strip_scheme(target).ok_or(Refusal::BadRequest)?;
-    let end = rest.iter().position(|b| matches!(b, b'/' | b'?')).unwrap_or(rest.len());
+    let end = rest
+        .iter()
+        .position(|b| matches!(b, b'/' | b'?'))
+        .unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
     if authority.is_empty() || !is_authority(authority) {
         return Err(Refusal::BadRequest);
     }
     let target = split_query(rest);
-    let path = if target.path.is_empty() { b"/" } else { target.path };
+    let path = if target.path.is_empty() {
+        b"/"
+    } else {
+        target.path
+    };
     Ok(Target { path, ..target })
 }
 
@@ -50,8 +60,14 @@ fn strip_scheme(target: &[u8]) -> Option<&[u8]> {
 
 fn split_query(target: &[u8]) -> Target<'_> {
     match target.iter().position(|&b| b == b'?') {
-        Some(at) => Target { path: &target[..at], query: &target[at + 1..] },
-        None => Target { path: target, query: b"" },
+        Some(at) => Target {
+            path: &target[..at],
+            query: &target[at + 1..],
+        },
+        None => Target {
+            path: target,
+            query: b"",
+        },
     }
 }
 
@@ -60,7 +76,13 @@ fn split_query(target: &[u8]) -> Target<'_> {
 pub fn is_authority(value: &[u8]) -> bool {
     value.iter().all(|&b| {
         b.is_ascii_alphanumeric()
-            || matches!(b, b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\'')
-            || matches!(b, b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'[' | b']')
+            || matches!(
+                b,
+                b'-' | b'.' | b'_' | b'~' | b'%' | b'!' | b'$' | b'&' | b'\''
+            )
+            || matches!(
+                b,
+                b'(' | b')' | b'*' | b'+' | b',' | b';' | b'=' | b':' | b'[' | b']'
+            )
     })
 }

@@ -18,15 +18,14 @@
 //! `from_tcp` can always be taken by the portal: what a packet asks to be answered is sent later
 //! when `to_tcp` has no room.
 
-pub mod portal;
+pub mod state;
 pub mod wire;
 
-mod client;
 mod error;
 mod stage;
 #[cfg(test)]
 mod test_server;
 
-pub use client::ConnectionId;
 pub use error::NicError;
 pub use stage::{portal_kind, wire_kind};
+pub use state::client::ConnectionId;

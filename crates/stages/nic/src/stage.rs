@@ -6,13 +6,13 @@ use std::sync::mpsc::Sender;
 
 use std::hash::{BuildHasher, RandomState};
 
-use brigade_link::PacketOut;
+use brigade_link::{PacketOut, flow};
 use brigade_messages::nic_tcp::Packet;
 use brigade_stage::{Builder, Input, Io, Kind, Message, OptionValue, Output, Stage, StageError};
 
 use crate::NicError;
-use crate::client::Limits;
-use crate::portal::Portal;
+use crate::state::client::Limits;
+use crate::state::portal::Portal;
 use crate::wire::WireEnd;
 
 /// The kind `portal`: host connections, carried into Brigade's TCP.
@@ -107,7 +107,7 @@ impl Stage for PortalStage {
             let length_bytes = message.header().length_bytes as usize;
             let packet = message.payload().get(..length_bytes).unwrap_or(&[]);
             self.portal.packet(packet, now_ns, &mut out);
-            io.count_copy(length_bytes);
+            count_payload(io, packet);
             io.release(message);
         }
         let now_ns = io.clock_ns();
@@ -134,6 +134,14 @@ impl Stage for PortalStage {
 
     fn held(&self) -> usize {
         self.portal.held()
+    }
+}
+
+/// Counts a copy of a packet's data; headers are written, not copied.
+fn count_payload(io: &mut Io<'_>, packet: &[u8]) {
+    let payload_bytes = flow::payload_bytes(packet);
+    if payload_bytes > 0 {
+        io.count_copy(payload_bytes);
     }
 }
 
@@ -211,7 +219,7 @@ impl WireStage {
                 self.wire
                     .to_peer
                     .send(length_bytes, |buffer| buffer.copy_from_slice(packet));
-                io.count_copy(length_bytes);
+                count_payload(io, packet);
             }
             io.release(message);
         }
@@ -257,7 +265,7 @@ impl PacketOut for Pages<'_, '_> {
             unreachable!("the room on to_tcp vanished")
         };
         let filled = fill(&mut page.payload_mut()[..length_bytes]);
-        self.io.count_copy(length_bytes);
+        count_payload(self.io, &page.payload()[..length_bytes]);
         let service_ns = self.io.clock_ns().saturating_sub(self.began_ns);
         self.began_ns = self.io.now_ns();
         let header = Packet {

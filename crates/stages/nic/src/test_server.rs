@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use brigade_link::tcp::State;
 use brigade_link::{Flow, Host, PacketOut, Socket, flow};
 
-use crate::client::Limits;
+use crate::state::client::Limits;
 
 pub(crate) const MTU_BYTES: usize = 4096;
 

@@ -1,6 +1,6 @@
 //! Moves messages between the rings and [`Tcp`].
 
-use brigade_link::PacketOut;
+use brigade_link::{PacketOut, flow};
 use brigade_messages::nic_tcp::Packet;
 use brigade_messages::tcp_http::{TcpCommand, TcpEvent};
 use brigade_messages::{Hop, Timings};
@@ -163,7 +163,10 @@ impl PacketOut for Pages<'_, '_> {
             unreachable!("the room on to_nic vanished")
         };
         let filled = fill(&mut page.payload_mut()[..length_bytes]);
-        self.io.count_copy(length_bytes);
+        let payload_bytes = flow::payload_bytes(&page.payload()[..length_bytes]);
+        if payload_bytes > 0 {
+            self.io.count_copy(payload_bytes);
+        }
         let length_bytes = u32::try_from(length_bytes).unwrap_or(0);
         self.io.send(
             self.port,

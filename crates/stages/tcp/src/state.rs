@@ -326,14 +326,6 @@ impl Tcp {
         if connection.is_over() {
             return self.free(slot);
         }
-        let has_unsent = connection.has_unsent();
-        if std::mem::replace(&mut connection.is_unsent, has_unsent) != has_unsent {
-            self.unsent = if has_unsent {
-                self.unsent + 1
-            } else {
-                self.unsent - 1
-            };
-        }
         match (connection.phase, state) {
             (_, State::TimeWait) => connection.give_up_ns = None,
             (Phase::Closing, _) => connection.note_progress(now_ns, self.limits.timeout_ns),
@@ -343,23 +335,27 @@ impl Tcp {
             connection.is_ready = true;
             self.ready.push_back(slot);
         }
-        let timer_ns = self.host.deadline_ns(&connection.socket, now_ns);
-        let at_ns = [timer_ns, connection.give_up_ns]
-            .into_iter()
-            .flatten()
-            .min();
-        // A blocked connection waits for room, not for time.
-        self.deadlines.set(
-            slot,
-            if connection.is_blocked {
-                connection.give_up_ns
-            } else {
-                at_ns
-            },
-        );
+        self.count_unsent(slot);
+        self.set_deadline(slot, now_ns);
         if state == State::TimeWait {
             self.observe_time_wait(slot);
         }
+    }
+
+    fn count_unsent(&mut self, slot: u32) {
+        let connection = &mut self.connections[slot as usize];
+        self.unsent -= usize::from(connection.is_unsent);
+        connection.is_unsent = connection.has_unsent();
+        self.unsent += usize::from(connection.is_unsent);
+    }
+
+    fn set_deadline(&mut self, slot: u32, now_ns: u64) {
+        let connection = &self.connections[slot as usize];
+        let socket_ns = self.host.deadline_ns(&connection.socket, now_ns);
+        // A blocked connection waits for room, not for time.
+        let socket_ns = socket_ns.filter(|_| !connection.is_blocked);
+        let both = [socket_ns, connection.give_up_ns];
+        self.deadlines.set(slot, both.into_iter().flatten().min());
     }
 
     /// Follows the handshake; false when it failed and the slot is free again.

@@ -247,6 +247,21 @@ fn credit_comes_in_quarters_or_when_the_send_buffer_is_empty() {
     } = world.http[&id];
     assert_eq!(credit, 16384, "all came back");
     assert!(credits <= 100_000 / 4096 + 1, "{credits} credit events");
+
+    // Small pieces, acknowledged one by one.
+    for _ in 0..16 {
+        world.http.get_mut(&id).unwrap().unsent.extend([2; 1000]);
+        world.pump(id);
+    }
+    while world.deliver_to_client() | world.deliver_to_server() | world.event() {
+        world.receive(client);
+    }
+    let more = world.http[&id].credits - credits;
+    assert!(
+        (1..=4).contains(&more),
+        "{more} credit events for 16 acknowledgements"
+    );
+    assert_eq!(world.http[&id].credit, 16384);
 }
 
 #[test]

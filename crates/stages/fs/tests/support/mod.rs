@@ -17,7 +17,7 @@ pub const LABEL: &str = "brigade";
 
 #[derive(Clone)]
 pub enum Logged {
-    Write(u64, Vec<u8>),
+    Write(u64, Arc<Vec<u8>>),
     Flush,
 }
 
@@ -26,7 +26,7 @@ pub struct DiskState {
     /// The image before the first entry of the log.
     base: Arc<Vec<u8>>,
     /// What was written since, by block.
-    written: BTreeMap<u64, Vec<u8>>,
+    written: BTreeMap<u64, Arc<Vec<u8>>>,
     log: Vec<Logged>,
     pub flush_does_nothing: bool,
     /// The errno of every write (and flush) from now on.
@@ -45,14 +45,16 @@ impl DiskState {
         }
     }
 
-    /// Takes the first `length` bytes of a write.
-    fn put(&mut self, offset: u64, data: &[u8], length: usize) {
-        for (index, part) in data[..length].chunks(BLOCK_BYTES).enumerate() {
-            let block = offset / BLOCK_BYTES as u64 + index as u64;
-            let mut content = self.block(block).to_vec();
-            content[..part.len()].copy_from_slice(part);
-            self.written.insert(block, content);
+    /// Takes the first `length` bytes of a write of one block.
+    fn put(&mut self, offset: u64, data: &Arc<Vec<u8>>, length: usize) {
+        let block = offset / BLOCK_BYTES as u64;
+        let mut content = Arc::clone(data);
+        if length < BLOCK_BYTES {
+            let mut torn = self.block(block).to_vec();
+            torn[..length].copy_from_slice(&data[..length]);
+            content = Arc::new(torn);
         }
+        self.written.insert(block, content);
     }
 }
 
@@ -125,8 +127,10 @@ impl TestDisk {
         if offset as usize + data.len() > state.base.len() {
             return Err(5);
         }
-        state.put(offset, data, data.len());
-        state.log.push(Logged::Write(offset, data.to_vec()));
+        assert_eq!((offset % 4096, data.len()), (0, BLOCK_BYTES));
+        let data = Arc::new(data.to_vec());
+        state.put(offset, &data, BLOCK_BYTES);
+        state.log.push(Logged::Write(offset, data));
         Ok(())
     }
 

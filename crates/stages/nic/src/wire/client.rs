@@ -7,7 +7,7 @@ use brigade_link::tcp;
 
 use super::WirePeer;
 use crate::NicError;
-use crate::client::{Clients, ConnectionId, Limits, is_closed};
+use crate::state::client::{Clients, ConnectionId, Limits, is_closed};
 
 /// Where a client is, whom it talks to, and what it may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::os::fd::AsRawFd;
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -136,28 +137,27 @@ fn a_client_sees_refusal_reset_and_the_servers_end() {
     assert_eq!(client.connections(), 0);
 }
 
-fn is_ringing(harness: &Harness) -> bool {
-    let file = harness.stage().files()[0];
-    // SAFETY: the file belongs to the stage, which outlives this borrow of it.
-    let file = unsafe { std::os::fd::BorrowedFd::borrow_raw(file) };
+fn is_ringing(peer: &WirePeer) -> bool {
     let now = Timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&now)).unwrap() > 0
+    let mut files = [PollFd::new(&peer.bell.file, PollFlags::IN)];
+    poll(&mut files, Some(&now)).unwrap() > 0
 }
 
 #[test]
 fn the_bell_rings_for_packets_and_for_room_and_is_silent_afterwards() {
     let (mut harness, mut peer) = wire(2);
-    assert!(!is_ringing(&harness));
+    assert!(!is_ringing(&peer));
+    assert_eq!(harness.stage().files(), [peer.bell.file.as_raw_fd()]);
     assert!(peer.send(&[1, 2, 3]) && peer.send(&[4]));
     assert!(!peer.send(&[5]), "the wire holds two packets");
-    assert!(!is_ringing(&harness), "nobody rang yet");
+    assert!(!is_ringing(&peer), "nobody rang yet");
     peer.ring();
-    assert!(is_ringing(&harness));
+    assert!(is_ringing(&peer));
     harness.run_until_idle().unwrap();
-    assert!(!is_ringing(&harness));
+    assert!(!is_ringing(&peer));
     assert_eq!(
         harness
             .receive::<Packet>("to_tcp")
@@ -165,7 +165,7 @@ fn the_bell_rings_for_packets_and_for_room_and_is_silent_afterwards() {
         Some((3, 3))
     );
     peer.ring();
-    assert!(!is_ringing(&harness), "there was nothing to announce");
+    assert!(!is_ringing(&peer), "there was nothing to announce");
 
     for byte in 1..=3 {
         harness.send(
@@ -183,9 +183,9 @@ fn the_bell_rings_for_packets_and_for_room_and_is_silent_afterwards() {
         "a full wire must not keep the core awake"
     );
     assert_eq!(peer.receive(|packet| packet[0]), Some(1));
-    assert!(is_ringing(&harness), "there is room again");
+    assert!(is_ringing(&peer), "there is room again");
     harness.run_until_idle().unwrap();
-    assert!(!is_ringing(&harness));
+    assert!(!is_ringing(&peer));
     assert_eq!(peer.receive(|packet| packet[0]), Some(2));
     assert_eq!(peer.receive(|packet| packet[0]), Some(3));
 }

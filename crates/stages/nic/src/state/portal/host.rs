@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, Shutdown, recv, send, shutdown, sockopt};
 
 use super::Copies;
-use crate::client::ConnectionId;
+use crate::state::client::ConnectionId;
 
 /// How long a host may take none of the last bytes of a connection that is closed at the other
 /// end, in nanoseconds.
@@ -203,7 +203,7 @@ impl HostConnection {
         match written {
             Ok((written, wanted)) => {
                 copies.add(written);
-                self.is_writable = true;
+                self.is_writable = written == wanted;
             }
             Err(Errno::AGAIN) => self.is_writable = false,
             Err(Errno::INTR) => {}

@@ -14,7 +14,7 @@ use rustix::event::epoll;
 use rustix::io::Errno;
 
 use crate::NicError;
-use crate::client::{Clients, ConnectionId, Limits};
+use crate::state::client::{Clients, ConnectionId, Limits};
 use host::{Fate, HostConnection};
 use listener::{Accepted, Listener};
 

@@ -1,0 +1,677 @@
+//! The stage without its rings: what events, answers and time do to the connections.
+
+use std::collections::VecDeque;
+
+use brigade_messages::http_bookstore::HttpRequest;
+use brigade_messages::tcp_http::{TcpCommand, TcpCommandKind, TcpEvent, TcpEventKind};
+use brigade_messages::{Hop, Timings};
+
+use crate::connection::{Connection, Exchange, Phase};
+use crate::date::Date;
+use crate::error::HttpError;
+use crate::limits::Limits;
+use crate::outbound::Sent;
+use crate::outside::{Outside, PageBytes};
+use crate::parse::{Head, Rejection};
+use crate::reader::Progress;
+use crate::refusal::Refusal;
+use crate::response::{CONTINUE, write_refusal};
+use crate::table::Table;
+use crate::timers::Timers;
+
+/// What happened so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Connections opened.
+    pub connections_total: u64,
+    /// Requests sent to the application.
+    pub requests_total: u64,
+    /// Answers handed to tcp in full.
+    pub answers_total: u64,
+    /// Answers that the server gave by itself.
+    pub refusals_total: u64,
+    /// Connections reset because tcp or the client broke the rules, or the client did not read.
+    pub aborts_total: u64,
+    /// Of these, because too many pages were held for clients that do not read.
+    pub stalled_total: u64,
+    /// Answers of the application that could not be sent as they were.
+    pub malformed_total: u64,
+    /// Parts of answers that nobody waited for any more.
+    pub late_parts_total: u64,
+}
+
+/// A request whose connection is gone, or has given up on it; its token is still out.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Orphan {
+    pub(crate) tag: u64,
+    pub(crate) sent_ns: u64,
+}
+
+/// The stage without its rings. `P` is a page.
+#[derive(Debug)]
+pub struct State<P> {
+    pub(crate) limits: Limits,
+    pub(crate) table: Table<P>,
+    /// Connections with a complete request, in the order in which they get tokens.
+    waiting: VecDeque<u64>,
+    /// At most as many as the window has tokens.
+    pub(crate) orphans: Vec<Orphan>,
+    /// Connections beyond the maximum, to be reset.
+    refused: VecDeque<u64>,
+    timers: Timers,
+    /// When the slowest reader has stalled long enough; only while pages are lacking.
+    pub(crate) relief_ns: Option<u64>,
+    pub(crate) held_pages: usize,
+    pub(crate) outstanding: usize,
+    pub(crate) draining: bool,
+    pub(crate) date: Date,
+    pub(crate) head: Vec<u8>,
+    pub(crate) counters: Counters,
+}
+
+impl<P: PageBytes> State<P> {
+    /// Without connections.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            table: Table::new(limits.connections_max),
+            waiting: VecDeque::new(),
+            orphans: Vec::new(),
+            refused: VecDeque::new(),
+            timers: Timers::default(),
+            relief_ns: None,
+            held_pages: 0,
+            outstanding: 0,
+            draining: false,
+            date: Date::new(),
+            head: Vec::new(),
+            counters: Counters::default(),
+        }
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// Connections that there are.
+    pub fn connections(&self) -> usize {
+        self.table.iter().count()
+    }
+
+    /// Requests at the application and pages that wait for their client.
+    pub fn held(&self) -> usize {
+        self.outstanding + self.held_pages
+    }
+
+    /// When [`State::expire`] has something to do, in nanoseconds.
+    pub fn timer_ns(&self) -> Option<u64> {
+        [
+            self.timers.next_ns(),
+            self.queue_deadline_ns(),
+            self.relief_ns,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Takes an event of tcp; `payload` is its whole page.
+    pub fn event<O: Outside<Page = P>>(
+        &mut self,
+        event: &TcpEvent,
+        payload: &[u8],
+        queue_ns: u64,
+        outside: &mut O,
+    ) -> Result<(), HttpError> {
+        let kind =
+            TcpEventKind::from_word(event.kind).ok_or(HttpError::EventKind { kind: event.kind })?;
+        if kind == TcpEventKind::Opened {
+            self.open(event, outside);
+            return Ok(());
+        }
+        let Some(mut connection) = self.table.take(event.connection) else {
+            return Ok(());
+        };
+        match kind {
+            TcpEventKind::Opened => {}
+            TcpEventKind::Data => match data_of(event, payload) {
+                Ok(data) => self.receive(&mut connection, data, event, queue_ns, outside),
+                Err(error) => {
+                    self.table.put(connection);
+                    return Err(error);
+                }
+            },
+            TcpEventKind::Credit => connection.outbound.add_credit(event.credit_bytes as usize),
+            TcpEventKind::PeerClosed => connection.peer_closed = true,
+            TcpEventKind::Gone => {
+                self.retire(connection, outside);
+                return Ok(());
+            }
+        }
+        self.settle(connection, outside);
+        Ok(())
+    }
+
+    fn open<O: Outside<Page = P>>(&mut self, event: &TcpEvent, outside: &mut O) {
+        // tcp never uses a slot anew without `Gone`; if it does, the old connection is gone.
+        if let Some(stale) = self.table.take_slot_of(event.connection) {
+            self.retire(stale, outside);
+        }
+        if !self.table.has_place(event.connection) {
+            if self.refused.len() < self.limits.connections_max {
+                self.refused.push_back(event.connection);
+            }
+            return;
+        }
+        self.counters.connections_total += 1;
+        let mut connection = self.table.fresh();
+        connection.open(
+            event.connection,
+            event.credit_bytes as usize,
+            outside.now_ns(),
+        );
+        self.settle(connection, outside);
+    }
+
+    fn receive<O: Outside<Page = P>>(
+        &mut self,
+        connection: &mut Connection<P>,
+        data: &[u8],
+        event: &TcpEvent,
+        queue_ns: u64,
+        outside: &mut O,
+    ) {
+        if !connection.is_open() {
+            return;
+        }
+        if !connection.reader.receive(data) {
+            self.abort(connection, outside);
+            return;
+        }
+        outside.count_copy(data.len());
+        connection.arrived.merge(&event.timings);
+        connection.arrived.add(Hop::Http, queue_ns, 0);
+    }
+
+    /// Lets a connection go as far as it can without the rings, and puts it back.
+    pub(crate) fn settle<O: Outside<Page = P>>(
+        &mut self,
+        mut connection: Box<Connection<P>>,
+        outside: &mut O,
+    ) {
+        loop {
+            let went_on = match connection.phase {
+                Phase::Reading => self.read(&mut connection, outside),
+                Phase::Flushing => self.finish_answer(&mut connection, outside.now_ns()),
+                _ => false,
+            };
+            if !went_on {
+                break;
+            }
+        }
+        if let Some(deadline_ns) = connection.deadline_ns(&self.limits) {
+            let id = connection.id;
+            self.timers.set(&mut connection.timer_ns, id, deadline_ns);
+        }
+        self.table.put(connection);
+    }
+
+    /// Reads on; true when that changed something.
+    fn read<O: Outside<Page = P>>(
+        &mut self,
+        connection: &mut Connection<P>,
+        outside: &mut O,
+    ) -> bool {
+        let now_ns = outside.now_ns();
+        match connection.reader.read(self.limits.body_bytes_max) {
+            Progress::More => {
+                connection.note_begun(now_ns);
+                return self.cannot_go_on(connection, outside);
+            }
+            Progress::Continue => {
+                connection
+                    .outbound
+                    .write(now_ns, |out| out.extend_from_slice(CONTINUE));
+            }
+            Progress::Complete(head) => self.admit(connection, head, outside),
+            Progress::Refused(rejection) => self.refuse(connection, rejection, outside),
+        }
+        true
+    }
+
+    /// A request is incomplete: true when it will stay so and that was dealt with.
+    fn cannot_go_on<O: Outside<Page = P>>(
+        &mut self,
+        connection: &mut Connection<P>,
+        outside: &mut O,
+    ) -> bool {
+        if self.draining && connection.begun && !connection.peer_closed {
+            self.refuse_here(connection, Refusal::Unavailable, outside);
+        } else if self.draining || connection.peer_closed {
+            connection.close(outside.now_ns());
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn admit<O: Outside<Page = P>>(
+        &mut self,
+        connection: &mut Connection<P>,
+        head: Head,
+        outside: &mut O,
+    ) {
+        if self.draining || self.waiting.len() >= self.limits.waiting_max {
+            let Head {
+                head_only,
+                keep_alive,
+                ..
+            } = head;
+            let refusal = Refusal::Unavailable;
+            return self.refuse(
+                connection,
+                Rejection {
+                    refusal,
+                    head_only,
+                    keep_alive,
+                },
+                outside,
+            );
+        }
+        let started_ns = outside.now_ns();
+        let now_ns = outside.clock_ns();
+        let mut timings = std::mem::take(&mut connection.arrived);
+        timings.add(Hop::Http, 0, now_ns.saturating_sub(started_ns));
+        connection.keep_alive = head.keep_alive;
+        connection.exchange = Some(Exchange {
+            head,
+            timings,
+            inbound_ns: sum_ns(&timings),
+            complete_ns: now_ns,
+            sent_ns: 0,
+            status: 0,
+            owed_bytes: None,
+        });
+        connection.enter(Phase::Waiting, now_ns);
+        self.waiting.push_back(connection.id);
+    }
+
+    /// Answers without the application.
+    pub(crate) fn refuse<O: Outside<Page = P>>(
+        &mut self,
+        connection: &mut Connection<P>,
+        rejection: Rejection,
+        outside: &mut O,
+    ) {
+        let now_ns = outside.now_ns();
+        let date = self.date.text(now_ns, || outside.unix_ns());
+        let Rejection {
+            refusal,
+            head_only,
+            keep_alive,
+        } = rejection;
+        connection.keep_alive = keep_alive && !self.draining;
+        let keep_alive = connection.keep_alive;
+        connection.outbound.write(now_ns, |out| {
+            write_refusal(out, refusal, head_only, keep_alive, date);
+        });
+        connection.arrived = Timings::default();
+        connection.enter(Phase::Flushing, now_ns);
+        self.counters.refusals_total += 1;
+    }
+
+    /// Answers what is being read without the application, and closes.
+    fn refuse_here<O: Outside<Page = P>>(
+        &mut self,
+        connection: &mut Connection<P>,
+        refusal: Refusal,
+        outside: &mut O,
+    ) {
+        let head_only = connection.reader.head_only();
+        self.refuse(
+            connection,
+            Rejection {
+                refusal,
+                head_only,
+                keep_alive: false,
+            },
+            outside,
+        );
+    }
+
+    /// True when all of the answer was sent and the connection went on to what follows.
+    fn finish_answer(&mut self, connection: &mut Connection<P>, now_ns: u64) -> bool {
+        if !connection.outbound.is_empty() {
+            return false;
+        }
+        if connection.keep_alive && !self.draining {
+            connection.begin_next(now_ns);
+        } else {
+            connection.close(now_ns);
+        }
+        true
+    }
+
+    /// Gives up on a connection: its pages go back now, the reset follows as soon as there is
+    /// room for it.
+    pub(crate) fn abort<O: Outside<Page = P>>(
+        &mut self,
+        connection: &mut Connection<P>,
+        outside: &mut O,
+    ) {
+        self.let_go(connection, outside);
+        connection.enter(Phase::Aborting, outside.now_ns());
+        self.counters.aborts_total += 1;
+    }
+
+    /// Hands back everything that a connection holds.
+    fn let_go<O: Outside<Page = P>>(&mut self, connection: &mut Connection<P>, outside: &mut O) {
+        connection.outbound.discard_text();
+        while let Some(page) = connection.outbound.discard_page() {
+            self.held_pages -= 1;
+            outside.release(page);
+        }
+        match connection.phase {
+            Phase::Outstanding => self.orphan(connection),
+            Phase::Waiting => self.waiting.retain(|&id| id != connection.id),
+            _ => {}
+        }
+    }
+
+    /// The rest of an answer will come for nobody.
+    pub(crate) fn orphan(&mut self, connection: &Connection<P>) {
+        let sent_ns = connection.exchange.map_or(0, |exchange| exchange.sent_ns);
+        self.orphans.push(Orphan {
+            tag: connection.id,
+            sent_ns,
+        });
+    }
+
+    fn retire<O: Outside<Page = P>>(
+        &mut self,
+        mut connection: Box<Connection<P>>,
+        outside: &mut O,
+    ) {
+        self.let_go(&mut connection, outside);
+        self.table.recycle(connection);
+    }
+
+    /// Sends what can be sent: commands first, because they free pages.
+    pub fn pump<O: Outside<Page = P>>(&mut self, outside: &mut O) {
+        self.pump_commands(outside);
+        self.pump_requests(outside);
+    }
+
+    fn pump_commands<O: Outside<Page = P>>(&mut self, outside: &mut O) {
+        while let Some(&connection) = self.refused.front() {
+            let abort = TcpCommand {
+                connection,
+                ..control(TcpCommandKind::Abort)
+            };
+            if !send_control(abort, outside) {
+                return;
+            }
+            self.refused.pop_front();
+        }
+        while let Some(connection) = self.table.take_ready() {
+            if !self.send_one(connection, outside) {
+                return;
+            }
+        }
+    }
+
+    /// Sends one command of a connection; false when there was no room.
+    fn send_one<O: Outside<Page = P>>(
+        &mut self,
+        mut connection: Box<Connection<P>>,
+        outside: &mut O,
+    ) -> bool {
+        let has_room = match connection.outbound.send(connection.id, outside) {
+            Sent::NoRoom => false,
+            Sent::Copy => true,
+            Sent::Page => {
+                self.held_pages -= 1;
+                true
+            }
+            Sent::Nothing | Sent::NoCredit => send_other(&mut connection, outside),
+        };
+        if !has_room {
+            self.table.put_first(connection);
+        } else if connection.phase == Phase::Aborting {
+            self.retire(connection, outside);
+        } else {
+            self.note_sent(&connection);
+            self.settle(connection, outside);
+        }
+        has_room
+    }
+
+    fn note_sent(&mut self, connection: &Connection<P>) {
+        let is_done = connection.phase == Phase::Flushing && connection.outbound.is_empty();
+        self.counters.answers_total += u64::from(is_done);
+    }
+
+    fn pump_requests<O: Outside<Page = P>>(&mut self, outside: &mut O) {
+        while let Some(&id) = self.waiting.front() {
+            let Some(page) = outside.request_page() else {
+                return;
+            };
+            self.waiting.pop_front();
+            match self.table.take(id) {
+                Some(connection) => self.send_request(connection, page, outside),
+                // Cannot be: a connection that goes leaves the queue.
+                None => {
+                    outside.release(page);
+                    outside.give_token(0);
+                }
+            }
+        }
+    }
+
+    fn send_request<O: Outside<Page = P>>(
+        &mut self,
+        mut connection: Box<Connection<P>>,
+        mut page: P,
+        outside: &mut O,
+    ) {
+        let Some(exchange) = &mut connection.exchange else {
+            outside.release(page);
+            return outside.give_token(0);
+        };
+        let now_ns = outside.now_ns();
+        exchange
+            .timings
+            .add(Hop::Http, now_ns.saturating_sub(exchange.complete_ns), 0);
+        exchange.sent_ns = now_ns;
+        let payload = connection.reader.payload();
+        page.payload_mut()[..payload.len()].copy_from_slice(payload);
+        outside.count_copy(payload.len());
+        outside.send_request(request(connection.id, exchange, payload.len()), page);
+        self.outstanding += 1;
+        self.counters.requests_total += 1;
+        connection.enter(Phase::Outstanding, now_ns);
+        self.settle(connection, outside);
+    }
+
+    fn queue_deadline_ns(&self) -> Option<u64> {
+        let first = self.table.get(*self.waiting.front()?)?;
+        Some(first.since_ns + self.limits.queue_ns_max)
+    }
+
+    /// Does what has become due.
+    pub fn expire<O: Outside<Page = P>>(&mut self, outside: &mut O) {
+        let now_ns = outside.now_ns();
+        self.relief_ns = None;
+        while self
+            .queue_deadline_ns()
+            .is_some_and(|deadline_ns| deadline_ns <= now_ns)
+        {
+            self.refuse_first_waiting(outside);
+        }
+        while let Some((at_ns, id)) = self.timers.pop(now_ns) {
+            let Some(mut connection) = self.table.take(id) else {
+                continue;
+            };
+            if connection.timer_ns == Some(at_ns) {
+                connection.timer_ns = None;
+                if connection
+                    .deadline_ns(&self.limits)
+                    .is_some_and(|due_ns| due_ns <= now_ns)
+                {
+                    self.overdue(&mut connection, outside);
+                }
+            }
+            self.settle(connection, outside);
+        }
+    }
+
+    fn refuse_first_waiting<O: Outside<Page = P>>(&mut self, outside: &mut O) {
+        let Some(mut connection) = self.waiting.pop_front().and_then(|id| self.table.take(id))
+        else {
+            return;
+        };
+        let head_only = connection.reader.head_only();
+        let keep_alive = connection.keep_alive;
+        let rejection = Rejection {
+            refusal: Refusal::Unavailable,
+            head_only,
+            keep_alive,
+        };
+        self.refuse(&mut connection, rejection, outside);
+        self.settle(connection, outside);
+    }
+
+    fn overdue<O: Outside<Page = P>>(&mut self, connection: &mut Connection<P>, outside: &mut O) {
+        let answer_begun = connection.exchange.is_some_and(|e| e.owed_bytes.is_some());
+        match connection.phase {
+            Phase::Reading if connection.begun => {
+                self.refuse_here(connection, Refusal::RequestTimeout, outside);
+            }
+            Phase::Reading => connection.close(outside.now_ns()),
+            Phase::Outstanding if !answer_begun && connection.outbound.is_empty() => {
+                self.orphan(connection);
+                self.refuse_here(connection, Refusal::Unavailable, outside);
+            }
+            _ => self.abort(connection, outside),
+        }
+    }
+
+    /// Begins to shut down: what is at the application is still answered, nothing else is.
+    pub fn drain<O: Outside<Page = P>>(&mut self, outside: &mut O) {
+        if self.draining {
+            return;
+        }
+        self.draining = true;
+        while !self.waiting.is_empty() {
+            self.refuse_first_waiting(outside);
+        }
+        let ids: Vec<u64> = self.table.iter().map(|connection| connection.id).collect();
+        for id in ids {
+            if let Some(connection) = self.table.take(id) {
+                self.settle(connection, outside);
+            }
+        }
+    }
+
+    /// Ends everything at once: hands back every page.
+    pub fn finish<O: Outside<Page = P>>(&mut self, outside: &mut O) {
+        let ids: Vec<u64> = self.table.iter().map(|connection| connection.id).collect();
+        for id in ids {
+            if let Some(connection) = self.table.take(id) {
+                self.retire(connection, outside);
+            }
+        }
+    }
+}
+
+/// All queue and service times together.
+fn sum_ns(timings: &Timings) -> u64 {
+    let hop_ns = |&hop| u64::from(timings.queue_ns(hop)) + u64::from(timings.service_ns(hop));
+    Hop::ALL.iter().map(hop_ns).sum()
+}
+
+/// The bytes of a data event.
+fn data_of<'a>(event: &TcpEvent, payload: &'a [u8]) -> Result<&'a [u8], HttpError> {
+    let TcpEvent {
+        offset_bytes,
+        length_bytes,
+        ..
+    } = *event;
+    let start = offset_bytes as usize;
+    payload
+        .get(start..start + length_bytes as usize)
+        .ok_or(HttpError::EventRange {
+            offset_bytes,
+            length_bytes,
+        })
+}
+
+fn request(tag: u64, exchange: &Exchange, payload_bytes: usize) -> HttpRequest {
+    let Head {
+        method,
+        path_bytes,
+        query_bytes,
+        cookie_bytes,
+        ..
+    } = exchange.head;
+    let body_bytes = payload_bytes - path_bytes - query_bytes - cookie_bytes;
+    // All of it fits a page, so the lengths fit 32 bits.
+    HttpRequest {
+        tag,
+        method: method.word(),
+        path_bytes: path_bytes as u32,
+        query_bytes: query_bytes as u32,
+        cookie_bytes: cookie_bytes as u32,
+        body_bytes: body_bytes as u32,
+        reserved: 0,
+        timings: exchange.timings,
+    }
+}
+
+fn control(kind: TcpCommandKind) -> TcpCommand {
+    TcpCommand {
+        kind: kind.word(),
+        ..TcpCommand::default()
+    }
+}
+
+/// Sends a command without data; false when there is no room.
+fn send_control<O: Outside>(command: TcpCommand, outside: &mut O) -> bool {
+    let Some(page) = outside.command_page() else {
+        return false;
+    };
+    outside.send_command(command, page);
+    true
+}
+
+/// Sends what a connection has to tell tcp besides data; false when there is no room.
+fn send_other<O: Outside>(connection: &mut Connection<O::Page>, outside: &mut O) -> bool {
+    let due_bytes = connection.reader.credit_due_bytes();
+    let command = match connection.phase {
+        Phase::Aborting => control(TcpCommandKind::Abort),
+        Phase::Closing { told: false } => control(TcpCommandKind::Close),
+        Phase::Closing { told: true } => return true,
+        // At most the inbox's size.
+        _ if due_bytes > 0 => TcpCommand {
+            credit_bytes: due_bytes as u32,
+            ..control(TcpCommandKind::Credit)
+        },
+        _ => return true,
+    };
+    if !send_control(
+        TcpCommand {
+            connection: connection.id,
+            ..command
+        },
+        outside,
+    ) {
+        return false;
+    }
+    match connection.phase {
+        Phase::Closing { .. } => connection.enter(Phase::Closing { told: true }, outside.now_ns()),
+        Phase::Aborting => {}
+        _ => connection.reader.credit_granted(),
+    }
+    true
+}

@@ -1,0 +1,5 @@
+//! The nic without its rings: TCP clients on the wire, and the portal's host connections that
+//! use them.
+
+pub(crate) mod client;
+pub mod portal;
