@@ -47,7 +47,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "PATH|mem:SIZE")]
     pub disk: Option<String>,
     /// Books in the shop when its image is made (1000 without this).
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=1_000_000))]
     pub items: Option<u64>,
     /// Cores to use, such as 0,1 or 0-3 (all that the process may use, without this).
     #[arg(long, value_name = "LIST")]

@@ -43,9 +43,6 @@ pub enum Error {
         /// The kind of stage that it lacks.
         missing: &'static str,
     },
-    /// The number of items is out of range.
-    #[error("--items {0} is out of range; give 1 to 1000000")]
-    Items(u64),
     /// The image was made for another shop.
     #[error("{disk} holds a shop of {found} items, but --items {wanted} was asked for; leave --items out, or name another --disk")]
     OtherItems {
@@ -64,6 +61,15 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// The port is in use.
+    #[error("{listen} is in use by another program; choose another address with --listen")]
+    PortInUse {
+        /// The address.
+        listen: String,
+    },
+    /// Not a size of a memory disk.
+    #[error("--disk {0} is not a memory disk; give mem:SIZE with at least 16M, such as mem:256M")]
+    MemorySize(String),
     /// A file with the name of the unfinished image is there and is not ours to remove.
     #[error("{path}: a shop is being made there by another Brigade; wait for it, or name another --disk", path = path.display())]
     InTheMaking {

@@ -19,6 +19,7 @@ mod cli;
 mod echo;
 mod error;
 mod load;
+mod memory;
 mod pipelines;
 mod prepare;
 mod progress;

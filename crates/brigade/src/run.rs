@@ -14,7 +14,8 @@ use brigade_topology::{Machine, parse_cores};
 
 use crate::cli::{Nic, RunArgs, TopArgs, default_disk};
 use crate::load::{self, Load};
-use crate::{Error, pipelines, prepare, signals, top};
+use crate::signals::Stopper;
+use crate::{Error, pipelines, prepare, top};
 
 /// Packets that the wire holds each way.
 const WIRE_PACKETS: usize = 1024;
@@ -38,13 +39,18 @@ pub fn run(args: &RunArgs, registry: &Registry) -> Result<(), Error> {
     if let Some(listen) = listen_address(&pipeline) {
         prepare::check_listen(&listen)?;
     }
-    let image = prepare::image(args, &pipeline, registry, cores[0])?;
+    let stopper = Stopper::new()?;
+    let image = prepare::image(args, &pipeline, registry, cores[0], &stopper)?;
+    if stopper.stopped() {
+        return Ok(());
+    }
+    let items = image.items;
     let mut plan = Plan::new(pipeline, placement);
     plan.cohort = args.cohort as usize;
-    prepare::hand_in(&mut plan, &image);
+    prepare::hand_in(&mut plan, image);
     match stage_of_kind(&plan.pipeline, "wire") {
-        Some(nic) => run_wire(args, plan, &nic, image.items),
-        None => run_portal(args, plan),
+        Some(nic) => run_wire(args, plan, &nic, items, &stopper),
+        None => run_portal(args, plan, &stopper),
     }
 }
 
@@ -123,7 +129,7 @@ fn describe(plan: &Plan) -> String {
     format!("{} ({})  {}", plan.pipeline.name(), plan.placement.name(), groups.join("  |  "))
 }
 
-fn run_portal(args: &RunArgs, mut plan: Plan) -> Result<(), Error> {
+fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), Error> {
     let (sender, bound) = channel::<SocketAddr>();
     let portal = stage_of_kind(&plan.pipeline, "portal");
     if let Some(nic) = &portal {
@@ -131,8 +137,7 @@ fn run_portal(args: &RunArgs, mut plan: Plan) -> Result<(), Error> {
     }
     println!("brigade: {}", describe(&plan));
     let running = Running::start(plan)?;
-    let stop = running.stop_handle();
-    signals::on_first_signal(move || stop.stop())?;
+    stopper.set(running.stop_handle());
     if portal.is_some() {
         print_address(&bound);
     }
@@ -149,7 +154,13 @@ fn print_address(bound: &Receiver<SocketAddr>) {
     }
 }
 
-fn run_wire(args: &RunArgs, mut plan: Plan, nic: &str, items: u64) -> Result<(), Error> {
+fn run_wire(
+    args: &RunArgs,
+    mut plan: Plan,
+    nic: &str,
+    items: u64,
+    stopper: &Stopper,
+) -> Result<(), Error> {
     let (end, peer) = wire::pair(WIRE_PACKETS).map_err(|e| Error::Load(e.to_string()))?;
     plan.resources(nic).put("wire", end);
     println!("brigade: {}", describe(&plan));
@@ -164,29 +175,11 @@ fn run_wire(args: &RunArgs, mut plan: Plan, nic: &str, items: u64) -> Result<(),
     let stop_load = Arc::new(AtomicBool::new(false));
     let thread = load::spawn(peer, load, Arc::clone(&stop_load));
     let thread = thread.map_err(|e| Error::Load(e.to_string()))?;
-    let (stop, stop_first) = (running.stop_handle(), Arc::clone(&stop_load));
-    signals::on_first_signal(move || {
-        stop_first.store(true, Ordering::Relaxed);
-        stop.stop();
-    })?;
     let limit = args.duration_s.map(|seconds| Duration::from_secs(seconds) + WARM_UP);
-    // The load ends before the pipeline drains: its last requests are answered.
-    let watcher = std::thread::spawn({
-        let (stop, stop_load) = (running.stop_handle(), Arc::clone(&stop_load));
-        move || {
-            let begun = std::time::Instant::now();
-            while limit.is_none_or(|limit| begun.elapsed() < limit) && !stop_load.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(20));
-            }
-            stop_load.store(true, Ordering::Relaxed);
-            let outcome = thread.join();
-            stop.stop();
-            outcome
-        }
-    });
-    let result = running.wait(None);
-    stop_load.store(true, Ordering::Relaxed);
-    let outcome = watcher.join().and_then(|outcome| outcome);
+    stopper.set(running.stop_handle());
+    // The load ends while the pipeline drains: its last answers find nobody, which is no harm.
+    let result = running.wait_then(limit, || stop_load.store(true, Ordering::Relaxed));
+    let outcome = thread.join();
     result?;
     report(outcome.map_err(|_| Error::Load("its thread panicked".into()))?.map_err(Error::Load)?)
 }

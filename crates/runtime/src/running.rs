@@ -114,8 +114,19 @@ impl Running {
 
     /// Waits until somebody asks for the end, a stage fails, or `limit` has passed; then drains
     /// the pipeline and closes its stages in data order.
-    pub fn wait(mut self, limit: Option<Duration>) -> Result<(), RuntimeError> {
+    pub fn wait(self, limit: Option<Duration>) -> Result<(), RuntimeError> {
+        self.wait_then(limit, || ())
+    }
+
+    /// As [`Running::wait`], and calls `at_end` before the pipeline drains (or when it failed):
+    /// for whoever feeds it from outside.
+    pub fn wait_then(
+        mut self,
+        limit: Option<Duration>,
+        at_end: impl FnOnce(),
+    ) -> Result<(), RuntimeError> {
         self.shared.wait_stop(limit);
+        at_end();
         self.check()?;
         self.shared.enter(Phase::Draining);
         self.drain();

@@ -124,6 +124,19 @@ fn nothing_is_ordered_when_the_cart_or_a_price_changed() {
 }
 
 #[test]
+fn the_number_of_copies_counts_even_when_the_sum_is_the_same() {
+    let mut front = Front::new(50);
+    let price = "UPDATE item SET i_cost_cents = CASE i_id WHEN 7 THEN 1000 ELSE 500 END";
+    front.database.execute(price, []).unwrap();
+    let mut browser = Browser::default();
+    browser.add(&mut front, 7, 1);
+    let form = browser.order_form(&mut front);
+    browser.post(&mut front, "/cart", "action=remove&item=7");
+    browser.add(&mut front, 8, 2);
+    assert_eq!(browser.post(&mut front, "/buy", &form).status, 409);
+}
+
+#[test]
 fn stock_is_filled_up_by_deliveries_of_21() {
     for (before, quantity, after) in [
         (30, 20, 10),

@@ -13,9 +13,40 @@ const fn edge(place: &'static str, why: &'static str) -> Edge {
 
 /// In data order, as the workspace's members.
 pub(crate) const EDGES: &[Edge] = &[
-    edge("crates/ring/", "slots shared by two threads without a lock"),
+    edge(
+        "crates/ring/",
+        "slots that two threads share without a lock",
+    ),
     edge(
         "crates/bank/",
-        "pages in shared memory, owned by move-only handles",
+        "pages in mapped memory, owned by move-only handles",
+    ),
+    edge(
+        "crates/stage/src/ports.rs",
+        "words of a ring become pages of its bank again",
+    ),
+    edge(
+        "crates/stage/src/io.rs",
+        "words of a ring become pages of its bank again",
+    ),
+    edge(
+        "crates/stage/src/coroutine.rs",
+        "a body on a stack of its own reaches its yielder",
+    ),
+    edge(
+        "crates/telemetry/src/memory.rs",
+        "counters in memory that another process maps",
+    ),
+    edge(
+        "crates/runtime/src/park.rs",
+        "polls kernel files that the stages own",
+    ),
+    edge(
+        "crates/stages/db/src/vfs.rs",
+        "SQLite's file layer is a table of C functions",
+    ),
+    edge(
+        "crates/stages/block/src/engine/uring.rs",
+        "the kernel reads and writes pages behind the compiler's back",
     ),
 ];

@@ -14,7 +14,7 @@ const PROMOTIONS: &str = brief!(
      1 + ?3 % m_items, 1 + ?4 % m_items, 1 + ?5 % m_items) JOIN author ON a_id = i_a_id"
 );
 
-const ARRIVALS: &str = brief!("FROM item JOIN author ON a_id = i_a_id ORDER BY i_id DESC LIMIT 10");
+const ARRIVALS: &str = brief!("FROM item JOIN author ON a_id = i_a_id ORDER BY i_id DESC LIMIT 12");
 
 pub(crate) fn ask(visitor: Visitor, secret: &Secret) -> Step<'static> {
     let picks = [(); 5].map(|()| Value::Integer((secret.number() >> 1) as i64));

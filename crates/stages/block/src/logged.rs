@@ -236,9 +236,10 @@ impl TestDisk for SharedDisk {
 
 /// The image after the power was cut when `log` had been written to a disk that began as `base`.
 ///
-/// All writes before the last flush are there. Of the others each one is there, lost, or torn at
-/// a multiple of 512 bytes, as `seed` has it; the very last one is torn most often, as it was the
-/// one under way.
+/// All writes before the last flush are there. Of the others each one is there, lost, or torn by
+/// sectors of 512 bytes, as `seed` has it; the very last one is torn most often, as it was the
+/// one under way. A torn write has a first part on the disk, or any of its sectors: disks promise
+/// no order.
 pub fn power_cut(base: &[u8], log: &[LogEntry], seed: u64) -> Vec<u8> {
     let mut cuts = PowerCuts::new(base, log);
     cuts.at(log.len(), seed)
@@ -276,23 +277,53 @@ impl<'a> PowerCuts<'a> {
             "positions of power cuts must rise"
         );
         for entry in &self.log[self.stable_position..flushed] {
-            apply(&mut self.stable, entry, usize::MAX);
+            apply(&mut self.stable, entry, Fate::There);
         }
         self.stable_position = flushed;
         let mut random = Random(seed ^ position as u64);
         let mut image = self.stable.clone();
         for (at, entry) in self.log[..position].iter().enumerate().skip(flushed) {
-            let bytes = random.fate(entry, at + 1 == position);
-            apply(&mut image, entry, bytes);
+            let fate = random.fate(entry, at + 1 == position);
+            apply(&mut image, entry, fate);
         }
         image
     }
 }
 
-fn apply(image: &mut [u8], entry: &LogEntry, bytes_max: usize) {
-    if let LogEntry::Write { offset_bytes, data } = entry {
-        let length = data.len().min(bytes_max);
-        image[*offset_bytes as usize..][..length].copy_from_slice(&data[..length]);
+fn apply(image: &mut [u8], entry: &LogEntry, fate: Fate) {
+    let LogEntry::Write { offset_bytes, data } = entry else {
+        return;
+    };
+    let place = &mut image[*offset_bytes as usize..][..data.len()];
+    let sectors = place
+        .chunks_mut(SECTOR_BYTES)
+        .zip(data.chunks(SECTOR_BYTES));
+    for (number, (to, from)) in sectors.enumerate() {
+        if fate.landed(number) {
+            to.copy_from_slice(from);
+        }
+    }
+}
+
+/// What became of a write.
+#[derive(Clone, Copy)]
+enum Fate {
+    There,
+    Lost,
+    /// Written in order, so many sectors of it.
+    First(usize),
+    /// Written in any order: a bit says whether a sector (modulo 64) is there.
+    Scattered(u64),
+}
+
+impl Fate {
+    fn landed(self, sector: usize) -> bool {
+        match self {
+            Fate::There => true,
+            Fate::Lost => false,
+            Fate::First(count) => sector < count,
+            Fate::Scattered(bits) => bits & (1 << (sector % 64)) != 0,
+        }
     }
 }
 
@@ -300,25 +331,32 @@ fn apply(image: &mut [u8], entry: &LogEntry, bytes_max: usize) {
 struct Random(u64);
 
 impl Random {
-    fn below(&mut self, end: usize) -> usize {
+    fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        ((z ^ (z >> 31)) % end as u64) as usize
+        z ^ (z >> 31)
     }
 
-    /// How many bytes of an unflushed write reached the disk.
-    fn fate(&mut self, entry: &LogEntry, last: bool) -> usize {
+    fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
+    }
+
+    /// What becomes of an unflushed write; the last one is mostly torn.
+    fn fate(&mut self, entry: &LogEntry, last: bool) -> Fate {
         let LogEntry::Write { data, .. } = entry else {
-            return 0;
+            return Fate::Lost;
         };
-        let torn = self.below(data.len() / SECTOR_BYTES + 1) * SECTOR_BYTES;
+        let torn = match self.below(2) {
+            0 => Fate::First(self.below(data.len() / SECTOR_BYTES + 1)),
+            _ => Fate::Scattered(self.next()),
+        };
         match self.below(8) {
             _ if last => torn,
-            0..3 => 0,
+            0..3 => Fate::Lost,
             3 => torn,
-            _ => data.len(),
+            _ => Fate::There,
         }
     }
 }

@@ -168,7 +168,8 @@ impl BookstoreStage {
             let answer = self.shop.failed(Failure::TooLarge);
             return self.respond(io, origin, visit, &answer);
         };
-        io.token_take(self.ports.db);
+        let taken = io.token_take(self.ports.db);
+        debug_assert!(taken, "no question is sent without a token");
         visit.add_to(&mut origin, io);
         let tag = self.waiting.insert(Pending {
             state,

@@ -10,7 +10,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fs_ext4::Error;
+use fs_ext4::block_io::BlockDevice;
 use fs_ext4::fs::Filesystem;
+use fs_ext4::inode::Inode;
+use fs_ext4::jbd2::{self, JournalSuperblock};
 
 use crate::BLOCK_BYTES;
 use crate::disk::{Disk, Transport};
@@ -233,8 +236,38 @@ impl<T: Transport + 'static> Volume<T> {
 
     fn remount(&mut self) -> Result<(), Error> {
         self.disk.forget();
-        self.mounted = Some(Filesystem::mount_recovering(self.disk.clone())?);
+        let mounted = match Filesystem::mount_recovering(self.disk.clone()) {
+            Err(Error::Unsupported(_)) => {
+                self.simplify_journal()?;
+                Filesystem::mount_recovering(self.disk.clone())?
+            }
+            other => other?,
+        };
+        self.mounted = Some(mounted);
         Ok(())
+    }
+
+    /// Linux turns the journal's checksums on when it mounts the volume, and the library's
+    /// checked recovery knows no such journal. So it is replayed by the library's plain mount,
+    /// and, now empty, made simple again: all of that is in the first sector of its superblock,
+    /// which a disk writes whole.
+    fn simplify_journal(&self) -> Result<(), Error> {
+        let mounted = Filesystem::mount(self.disk.clone())?;
+        let inode = Inode::parse(&mounted.read_inode_raw(mounted.sb.journal_inode)?)?;
+        let head = jbd2::journal_block_to_physical(&mounted, &inode, 0)?
+            .ok_or(Error::Corrupt("the journal has no first block"))?;
+        mounted.finish()?;
+        self.disk.sync()?;
+        let mut block = vec![0; BLOCK_BYTES];
+        self.disk.read_at(head * BLOCK_BYTES as u64, &mut block)?;
+        if !JournalSuperblock::parse(&block)?.is_clean() {
+            return Err(Error::Corrupt("the journal is not empty after its replay"));
+        }
+        block[0x24..0x30].fill(0); // its features
+        block[0x50] = 0; // type of checksum
+        block[0xFC..0x100].fill(0); // checksum
+        self.disk.write_at(head * BLOCK_BYTES as u64, &block)?;
+        Ok(self.disk.sync()?)
     }
 
     fn reload_open(&self) -> Result<Vec<(u32, Layout)>, Error> {

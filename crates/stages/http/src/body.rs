@@ -73,11 +73,6 @@ impl Body {
         self.place == Place::End
     }
 
-    /// Content received so far, in bytes.
-    pub fn received_bytes(&self) -> usize {
-        self.received_bytes
-    }
-
     /// Reads on, appends content to `payload` and returns how many of `bytes` were used; it
     /// stops at the body's end.
     pub fn read(&mut self, bytes: &[u8], payload: &mut Vec<u8>) -> Result<usize, Refusal> {

@@ -22,25 +22,27 @@
 //!
 //! [`state::State`] is the stage without rings; [`outside::Outside`] is what it asks of them.
 
-pub mod body;
-pub mod connection;
-pub mod date;
 pub mod limits;
-pub mod outbound;
 pub mod outside;
-pub mod parse;
-pub mod reader;
-pub mod refusal;
-pub mod response;
-pub mod scan;
 pub mod state;
-pub mod table;
-pub mod target;
-pub mod timers;
 
 mod answer;
+mod body;
+mod connection;
+mod date;
+mod due;
 mod error;
+mod outbound;
+mod parse;
+mod reader;
+mod refusal;
+mod response;
+mod scan;
+mod sending;
 mod stage;
+mod table;
+mod target;
+mod timers;
 
 pub use error::HttpError;
 pub use stage::kind;

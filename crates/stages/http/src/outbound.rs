@@ -104,11 +104,6 @@ impl<P: PageBytes> Outbound<P> {
         !self.is_empty() && !self.lacks_credit
     }
 
-    /// Pages held.
-    pub fn pages(&self) -> usize {
-        self.parts.len()
-    }
-
     /// Since when there has been output without any progress.
     pub fn waiting_since_ns(&self) -> Option<u64> {
         self.waiting_since_ns

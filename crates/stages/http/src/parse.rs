@@ -125,14 +125,16 @@ fn write_fields(
     payload.extend_from_slice(target.path);
     payload.extend_from_slice(target.query);
     let start = payload.len();
-    for field in fields
+    let is_cookie = |field: &&httparse::Header<'_>| field.name.eq_ignore_ascii_case("cookie");
+    let values = fields
         .iter()
-        .filter(|f| f.name.eq_ignore_ascii_case("cookie"))
-    {
+        .filter(is_cookie)
+        .map(|field| trim(field.value));
+    for value in values.filter(|value| !value.is_empty()) {
         if payload.len() > start {
             payload.extend_from_slice(b"; ");
         }
-        payload.extend_from_slice(trim(field.value));
+        payload.extend_from_slice(value);
     }
     payload.len() - start
 }

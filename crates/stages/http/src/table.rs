@@ -12,6 +12,10 @@ use crate::outside::PageBytes;
 #[derive(Debug)]
 pub struct Table<P> {
     slots: Vec<Slot<P>>,
+    #[expect(
+        clippy::vec_box,
+        reason = "the boxes themselves are what is used again"
+    )]
     pool: Vec<Box<Connection<P>>>,
     ready: VecDeque<usize>,
     connections_max: usize,

@@ -362,7 +362,7 @@ fn check(client: &Client, expected: &Expected) -> Result<(), String> {
         [] => Ok(()),
         [Answer { status: 100, .. }] if expected.refused => Ok(()),
         [Answer { status: 100, .. }, last] | [last] if expected.refused => {
-            let right = REFUSALS.contains(&last.status) && !last.keep_alive == client.closed;
+            let right = REFUSALS.contains(&last.status) && last.keep_alive != client.closed;
             if right {
                 Ok(())
             } else {

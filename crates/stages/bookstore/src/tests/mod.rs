@@ -2,6 +2,7 @@
 
 mod filling;
 mod serving;
+mod table;
 
 use brigade_messages::bookstore_db::{SqlKind, SqlReply, SqlRequest, SqlStatus};
 use brigade_messages::codec::{BatchReader, RowsWriter, Value as Word};

@@ -315,6 +315,7 @@ fn smallest_rings_and_any_order_answer_everything() {
         let mut db = filled(20);
         let mut harness = setup()
             .edges(1, 1)
+            .page_bytes("responses", 4096)
             .edge("responses", PARTS_MAX, PARTS_MAX)
             .edge("rows", 2, 2)
             .window("db", 2)

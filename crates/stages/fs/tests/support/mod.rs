@@ -12,6 +12,8 @@ use brigade_fs::BLOCK_BYTES;
 use brigade_fs::disk::{BlockWrite, Transport};
 use brigade_fs::error::Errno;
 
+const ALL_SECTORS: u8 = 0xFF;
+
 /// The label of the volumes made here.
 pub const LABEL: &str = "brigade";
 
@@ -45,13 +47,16 @@ impl DiskState {
         }
     }
 
-    /// Takes the first `length` bytes of a write of one block.
-    fn put(&mut self, offset: u64, data: &Arc<Vec<u8>>, length: usize) {
+    /// Takes the sectors of `landed` (a bit each) of a write of one block.
+    fn put(&mut self, offset: u64, data: &Arc<Vec<u8>>, landed: u8) {
         let block = offset / BLOCK_BYTES as u64;
         let mut content = Arc::clone(data);
-        if length < BLOCK_BYTES {
+        if landed != ALL_SECTORS {
             let mut torn = self.block(block).to_vec();
-            torn[..length].copy_from_slice(&data[..length]);
+            for sector in (0..8).filter(|sector| landed & (1 << sector) != 0) {
+                let range = sector * 512..(sector + 1) * 512;
+                torn[range.clone()].copy_from_slice(&data[range]);
+            }
             content = Arc::new(torn);
         }
         self.written.insert(block, content);
@@ -129,7 +134,7 @@ impl TestDisk {
         }
         assert_eq!((offset % 4096, data.len()), (0, BLOCK_BYTES));
         let data = Arc::new(data.to_vec());
-        state.put(offset, &data, BLOCK_BYTES);
+        state.put(offset, &data, ALL_SECTORS);
         state.log.push(Logged::Write(offset, data));
         Ok(())
     }
@@ -146,8 +151,8 @@ impl TestDisk {
     }
 
     /// The disk after a power cut when `position` entries of the log had been issued: what was
-    /// flushed is there; of the rest each write is there, lost or torn at a multiple of 512
-    /// bytes, the last one mostly torn.
+    /// flushed is there; of the rest each write is there, lost or torn, by sectors of
+    /// 512 bytes; the last one mostly torn.
     pub fn cut(&self, position: usize, random: &mut Random) -> TestDisk {
         let state = self.0.lock().unwrap();
         let log = &state.log[..position];
@@ -163,15 +168,17 @@ impl TestDisk {
             let Logged::Write(offset, data) = entry else {
                 continue;
             };
-            let torn = random.below(data.len() as u64 / 512 + 1) as usize * 512;
-            let length = match random.below(8) {
-                _ if index < stable => data.len(),
+            // A disk may write a block's sectors in order, or in any.
+            let in_order = ((1u32 << random.below(9)) - 1) as u8;
+            let torn = [in_order, random.below(256) as u8][random.below(2) as usize];
+            let landed = match random.below(8) {
+                _ if index < stable => ALL_SECTORS,
                 _ if index + 1 == position => torn,
                 0..3 => 0,
                 3 => torn,
-                _ => data.len(),
+                _ => ALL_SECTORS,
             };
-            after.put(*offset, data, length);
+            after.put(*offset, data, landed);
         }
         TestDisk(Arc::new(Mutex::new(after)))
     }

@@ -84,6 +84,12 @@ fn values<'a>(fields: &'a [(String, Vec<u8>)], name: &str) -> Vec<&'a [u8]> {
         .collect()
 }
 
+fn cookies(fields: &[(String, Vec<u8>)]) -> Vec<u8> {
+    let mut all = values(fields, "cookie");
+    all.retain(|value| !value.is_empty());
+    all.join(&b"; "[..])
+}
+
 fn list(fields: &[(String, Vec<u8>)], name: &str) -> Vec<String> {
     let joined = values(fields, name).join(&b","[..]);
     let joined = String::from_utf8_lossy(&joined).to_ascii_lowercase();
@@ -253,7 +259,7 @@ fn judge_body(head: Head, start: usize, buffer: &[u8]) -> Verdict {
                     && (chunked || length.unwrap_or(0) > 0),
                 path,
                 query,
-                cookie: values(&head.fields, "cookie").join(&b"; "[..]),
+                cookie: cookies(&head.fields),
                 body: content,
             },
         },

@@ -1,0 +1,269 @@
+//! Before the pipeline runs: the port is free, and the disk holds a shop.
+//!
+//! A shop is made under the name `PATH.partial`, by a pipeline of its own (populate, db, fs,
+//! block), and gets its name when it is complete and flushed: whatever interrupts it, `PATH` is
+//! a whole shop or not there.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+use brigade_block::{BlockCounters, TestDisk};
+use brigade_bookstore::Progress as Filling;
+use brigade_graph::{Pipeline, Placement};
+use brigade_runtime::{CounterSource, Plan, Running};
+use brigade_stage::{OptionValue, Registry};
+
+use crate::cli::RunArgs;
+use crate::memory::HandedDisk;
+use crate::progress::Progress;
+use crate::run::stage_of_kind;
+use crate::signals::Stopper;
+use crate::{Error, pipelines};
+
+/// Books in a new shop unless the command line says otherwise.
+const ITEMS: u64 = 1000;
+/// Size of a new image: this, or what the books need.
+const IMAGE_BYTES_MIN: u64 = 256 << 20;
+/// Room for one book with all that belongs to it, and for the orders of a while.
+const ITEM_BYTES: u64 = 8 << 10;
+
+/// The disk of a pipeline, ready to be used.
+#[derive(Default)]
+pub struct Image {
+    /// Books in the shop; 0 for a pipeline without one.
+    pub items: u64,
+    memory: Option<Vec<u8>>,
+}
+
+/// Checks that the address can be listened on, before an image is made.
+pub fn check_listen(listen: &str) -> Result<(), Error> {
+    // The portal reports what is wrong with an address in its own words; a port in use is
+    // what would be found out late.
+    match TcpListener::bind(listen) {
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Err(Error::PortInUse { listen: listen.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes sure that the disk of a pipeline with a bookstore holds a shop.
+pub fn image(
+    args: &RunArgs,
+    pipeline: &Pipeline,
+    registry: &Registry,
+    core: usize,
+    stopper: &Stopper,
+) -> Result<Image, Error> {
+    let bookstore = stage_of_kind(pipeline, "bookstore");
+    let block = stage_of_kind(pipeline, "block");
+    let (Some(_), Some(block)) = (bookstore, block) else { return Ok(Image::default()) };
+    let filler = Filler { wanted: args.items, pipeline, registry, core, stopper };
+    let disk = text_option(pipeline, &block, "disk");
+    if let Some(size) = disk.strip_prefix("mem:") {
+        return filler.in_memory(&disk, size);
+    }
+    let path = PathBuf::from(&disk);
+    if path.exists() {
+        let items = filler.fill(&disk, 0, None)?;
+        return Ok(Image { items, memory: None });
+    }
+    filler.at_new_path(&path)
+}
+
+/// Hands the disk and its counters to the block stage.
+pub fn hand_in(plan: &mut Plan, image: Image) {
+    let Some(block) = stage_of_kind(&plan.pipeline, "block") else { return };
+    if let Some(memory) = image.memory {
+        // Nobody waits for the memory to come back at the end.
+        let (disk, _) = HandedDisk::new(memory);
+        plan.resources(&block).put("disk", Box::new(disk) as Box<dyn TestDisk>);
+    }
+    let counters = Arc::new(BlockCounters::default());
+    plan.resources(&block).put("block_counters", Arc::clone(&counters));
+    let names: [(&str, fn(&BlockCounters) -> &AtomicU64); 3] = [
+        ("block_reads_total", |c| &c.reads),
+        ("block_writes_total", |c| &c.writes),
+        ("block_flushes_total", |c| &c.flushes),
+    ];
+    for (name, counter) in names {
+        let counters = Arc::clone(&counters);
+        let source: CounterSource = Arc::new(move || counter(&counters).load(Ordering::Relaxed));
+        plan.counters.push((block.clone(), name.to_owned(), source));
+    }
+}
+
+fn text_option(pipeline: &Pipeline, stage: &str, option: &str) -> String {
+    let stage = pipeline.stages().iter().find(|s| s.name == stage);
+    let set = stage.and_then(|stage| stage.options.get(option));
+    match set {
+        Some(OptionValue::Text(text)) => text.clone(),
+        _ => String::new(),
+    }
+}
+
+/// Fills disks with a shop.
+struct Filler<'a> {
+    wanted: Option<u64>,
+    pipeline: &'a Pipeline,
+    registry: &'a Registry,
+    core: usize,
+    stopper: &'a Stopper,
+}
+
+impl Filler<'_> {
+    fn items(&self) -> u64 {
+        self.wanted.unwrap_or(ITEMS)
+    }
+
+    fn in_memory(&self, disk: &str, size: &str) -> Result<Image, Error> {
+        let bytes = memory_bytes(size).ok_or_else(|| Error::MemorySize(disk.to_owned()))?;
+        let (handed, back) = HandedDisk::new(vec![0; bytes]);
+        let items = self.fill(disk, 0, Some(handed))?;
+        let memory = back.recv().map_err(|_| Error::Populate {
+            disk: disk.to_owned(),
+            reason: "the memory disk did not come back".into(),
+        })?;
+        Ok(Image { items, memory: Some(memory) })
+    }
+
+    fn at_new_path(&self, path: &Path) -> Result<Image, Error> {
+        let mut partial = path.as_os_str().to_owned();
+        partial.push(".partial");
+        let partial = PathBuf::from(partial);
+        remove_stale(&partial)?;
+        let bytes = IMAGE_BYTES_MIN.max(self.items().saturating_mul(ITEM_BYTES));
+        let name = partial.display().to_string();
+        let filled = self.fill(&name, bytes, None);
+        let file_error = |source| Error::File { path: path.to_owned(), source };
+        match filled {
+            Ok(items) => {
+                std::fs::rename(&partial, path).map_err(file_error)?;
+                sync_folder(path).map_err(file_error)?;
+                Ok(Image { items, memory: None })
+            }
+            Err(error) => {
+                // What was begun is of no use, and what went wrong has been said.
+                let _ = std::fs::remove_file(&partial);
+                Err(error)
+            }
+        }
+    }
+
+    /// Runs the populate pipeline on `disk`; gives the number of books in the shop there.
+    fn fill(&self, disk: &str, create_bytes: u64, handed: Option<HandedDisk>) -> Result<u64, Error> {
+        let mut pipeline = pipelines::populate(self.registry)?;
+        for kind in ["db", "fs", "block"] {
+            self.copy_options(&mut pipeline, kind)?;
+        }
+        pipeline.set_option("populate", "items", OptionValue::Integer(self.items() as i64))?;
+        pipeline.set_option("fs", "disk", OptionValue::text(disk))?;
+        pipeline.set_option("block", "disk", OptionValue::text(disk))?;
+        pipeline.set_option("block", "create_bytes", OptionValue::Integer(create_bytes as i64))?;
+        let placement = Placement::fused(&pipeline, self.core);
+        let mut plan = Plan::new(pipeline, placement);
+        let (sender, progress) = channel::<Filling>();
+        plan.resources("populate").put::<Sender<Filling>>("progress", sender);
+        if let Some(handed) = handed {
+            plan.resources("block").put("disk", Box::new(handed) as Box<dyn TestDisk>);
+        }
+        let running = Running::start(plan)?;
+        let stop = running.stop_handle();
+        self.stopper.set(stop.clone());
+        let watcher = std::thread::spawn(move || {
+            let result = watch(&progress);
+            stop.stop();
+            result
+        });
+        let ended = running.wait(None);
+        let result = watcher.join().unwrap_or(Err("its watcher panicked".into()));
+        ended?;
+        let populate = |reason| Error::Populate { disk: disk.to_owned(), reason };
+        self.check_items(disk, result.map_err(populate)?)
+    }
+
+    /// The options of the pipeline's own db, fs and block stages hold for filling, too.
+    fn copy_options(&self, into: &mut Pipeline, kind: &str) -> Result<(), Error> {
+        let own = self.pipeline.stages().iter().find(|stage| stage.kind.name() == kind);
+        for (name, value) in own.iter().flat_map(|stage| &stage.options) {
+            into.set_option(kind, name, value.clone())?;
+        }
+        Ok(())
+    }
+
+    fn check_items(&self, disk: &str, found: u64) -> Result<u64, Error> {
+        match self.wanted {
+            Some(wanted) if wanted != found => {
+                Err(Error::OtherItems { disk: disk.to_owned(), found, wanted })
+            }
+            _ => Ok(found),
+        }
+    }
+}
+
+/// Follows the filling to its end and shows it; gives the number of books.
+fn watch(progress: &Receiver<Filling>) -> Result<u64, String> {
+    let mut bar = None;
+    while let Ok(report) = progress.recv() {
+        match report {
+            Filling::AlreadyThere { items } => return Ok(items),
+            Filling::Filling { done, total } => {
+                bar.get_or_insert_with(|| Progress::new("filling the shop")).show(done, total);
+            }
+            Filling::Done { items } => {
+                bar.into_iter().for_each(Progress::finish);
+                return Ok(items);
+            }
+            Filling::Failed(error) => return Err(error.to_string()),
+        }
+    }
+    Err("it was interrupted; start again".into())
+}
+
+/// Removes what an interrupted start left behind, unless another Brigade is at it.
+fn remove_stale(partial: &Path) -> Result<(), Error> {
+    let Ok(file) = File::options().read(true).write(true).open(partial) else { return Ok(()) };
+    let lock = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
+    if lock.is_err() {
+        return Err(Error::InTheMaking { path: partial.to_owned() });
+    }
+    std::fs::remove_file(partial).map_err(|source| Error::File { path: partial.to_owned(), source })
+}
+
+/// Makes a rename in the folder of `path` durable.
+fn sync_folder(path: &Path) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// `256M` and the like.
+fn memory_bytes(text: &str) -> Option<usize> {
+    let (digits, unit) = match text.char_indices().next_back()? {
+        (at, 'K') => (&text[..at], 1 << 10),
+        (at, 'M') => (&text[..at], 1 << 20),
+        (at, 'G') => (&text[..at], 1 << 30),
+        _ => (text, 1),
+    };
+    let bytes = digits.parse::<usize>().ok()?.checked_mul(unit)?;
+    // What fits an ext4 with a journal, and what a process can have.
+    ((16 << 20)..=(1 << 40)).contains(&bytes).then_some(bytes / 4096 * 4096)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::memory_bytes;
+
+    #[test]
+    fn sizes_of_memory_disks() {
+        assert_eq!(memory_bytes("64M"), Some(64 << 20));
+        assert_eq!(memory_bytes("1G"), Some(1 << 30));
+        assert_eq!(memory_bytes("16777216"), Some(16 << 20));
+        for wrong in ["", "M", "1", "5K", "-1M", "64m", "99999999999999999999G", "64MB", "é"] {
+            assert_eq!(memory_bytes(wrong), None, "{wrong}");
+        }
+    }
+}
