@@ -98,6 +98,11 @@ impl Guard {
             AuthAction::Transaction { .. } | AuthAction::Savepoint { .. } => false,
             // One database, in Brigade's file system.
             AuthAction::Attach { .. } | AuthAction::Detach { .. } => false,
+            // FTS5 asks for it before every search, to see whether its caches still hold.
+            AuthAction::Pragma {
+                pragma_name: "data_version",
+                pragma_value: None,
+            } => true,
             AuthAction::Pragma {
                 pragma_name,
                 pragma_value,
