@@ -61,7 +61,10 @@ impl Memory {
     }
 
     pub(crate) fn slot(&self, index: u32) -> SlotRef<'_> {
-        SlotRef { memory: self, index }
+        SlotRef {
+            memory: self,
+            index,
+        }
     }
 
     /// Address of the payload of page `index`; the caller has checked `index < pages`.
@@ -92,7 +95,12 @@ impl SlotRef<'_> {
         // SAFETY: `slot_address` is in bounds and aligned to 128 (the mapping is page aligned);
         // `AtomicPart` is the slot without its header, so no reference to the header, which
         // its owner may be writing, is made here.
-        let part = unsafe { self.memory.slot_address(self.index).cast::<AtomicPart>().as_ref() };
+        let part = unsafe {
+            self.memory
+                .slot_address(self.index)
+                .cast::<AtomicPart>()
+                .as_ref()
+        };
         look(part)
     }
 
@@ -139,11 +147,19 @@ impl Bank {
             && page_bytes.is_power_of_two()
             && (4096..=PAGE_BYTES_MAX).contains(&page_bytes);
         if !fits {
-            return Err(BankError::Geometry { number, pages, page_bytes });
+            return Err(BankError::Geometry {
+                number,
+                pages,
+                page_bytes,
+            });
         }
         let payload_offset_bytes = (pages * SLOT_BYTES).next_multiple_of(page_bytes);
         let bytes = payload_offset_bytes + pages * page_bytes;
-        let refused = |source| BankError::Memory { number, bytes, source };
+        let refused = |source| BankError::Memory {
+            number,
+            bytes,
+            source,
+        };
         let memfd = sealed_memfd(bytes).map_err(refused)?;
         let base = map_shared(&memfd, bytes).map_err(refused)?;
         let memory = Memory {
@@ -157,7 +173,9 @@ impl Bank {
             dropped_total: AtomicU64::new(0),
             memfd,
         };
-        Ok(Bank { memory: Arc::new(memory) })
+        Ok(Bank {
+            memory: Arc::new(memory),
+        })
     }
 
     /// Hands out `count` pages that were never handed out before, to `holder` and labelled
@@ -168,7 +186,9 @@ impl Bank {
             // fetch_update, not fetch_add: the count must never pass the end and wrap.
             let next = |n| (n < self.memory.pages).then_some(n + 1);
             let Ok(index) =
-                self.memory.issued.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+                self.memory
+                    .issued
+                    .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
             else {
                 break;
             };
@@ -213,7 +233,12 @@ impl Bank {
             word.bank(),
             self.number(),
         );
-        assert!(word.index() < self.memory.pages, "bank {} has no page {}", word.bank(), word.index());
+        assert!(
+            word.index() < self.memory.pages,
+            "bank {} has no page {}",
+            word.bank(),
+            word.index()
+        );
         word.index()
     }
 
@@ -281,7 +306,10 @@ fn sealed_memfd(bytes: usize) -> rustix::io::Result<OwnedFd> {
     )?;
     rustix::fs::ftruncate(&memfd, bytes as u64)?;
     // Sealed, so that no other domain that maps it can pull the memory away under us (SIGBUS).
-    rustix::fs::fcntl_add_seals(&memfd, SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL)?;
+    rustix::fs::fcntl_add_seals(
+        &memfd,
+        SealFlags::SHRINK | SealFlags::GROW | SealFlags::SEAL,
+    )?;
     Ok(memfd)
 }
 
@@ -289,7 +317,15 @@ fn map_shared(memfd: &OwnedFd, bytes: usize) -> rustix::io::Result<NonNull<u8>> 
     let access = ProtFlags::READ | ProtFlags::WRITE;
     // SAFETY: a new mapping at an address of the kernel's choice replaces nothing; the file is
     // `bytes` long and sealed against shrinking.
-    let base =
-        unsafe { rustix::mm::mmap(std::ptr::null_mut(), bytes, access, MapFlags::SHARED, memfd, 0)? };
+    let base = unsafe {
+        rustix::mm::mmap(
+            std::ptr::null_mut(),
+            bytes,
+            access,
+            MapFlags::SHARED,
+            memfd,
+            0,
+        )?
+    };
     NonNull::new(base.cast()).ok_or(rustix::io::Errno::NOMEM)
 }

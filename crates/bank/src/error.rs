@@ -17,7 +17,9 @@ pub enum BankError {
         page_bytes: usize,
     },
     /// The kernel refused the memory.
-    #[error("bank {number}: the kernel refused {bytes} bytes of memory ({source}); use fewer or smaller pages")]
+    #[error(
+        "bank {number}: the kernel refused {bytes} bytes of memory ({source}); use fewer or smaller pages"
+    )]
     Memory {
         /// The bank's number.
         number: u16,

@@ -54,7 +54,11 @@ pub struct Page {
 impl Page {
     pub(crate) fn of(memory: Arc<Memory>, index: u32, label: u16) -> Page {
         debug_assert!(index < memory.pages());
-        Page { memory, index, label }
+        Page {
+            memory,
+            index,
+            label,
+        }
     }
 
     /// The whole payload, `page_bytes` long.
@@ -74,8 +78,14 @@ impl Page {
 
     fn header_address<H>(&self) -> NonNull<H> {
         const {
-            assert!(size_of::<H>() <= HEADER_BYTES_MAX, "a header has at most 112 bytes");
-            assert!(align_of::<H>() <= 8, "a header is aligned to at most 8 bytes");
+            assert!(
+                size_of::<H>() <= HEADER_BYTES_MAX,
+                "a header has at most 112 bytes"
+            );
+            assert!(
+                align_of::<H>() <= 8,
+                "a header is aligned to at most 8 bytes"
+            );
         }
         let slot = self.memory.slot_address(self.index).cast::<u8>();
         // SAFETY: the header part of the slot starts there and is inside the slot.

@@ -37,7 +37,11 @@ fn payload_and_header_travel_with_the_page() {
     let taken = page(&bank, word);
     assert_eq!(taken.payload()[4095], 42);
     assert_eq!(*taken.header::<[u64; 14]>(), [9; 14]);
-    assert_eq!(taken.payload().as_ptr() as usize % 4096, 0, "pages are aligned for O_DIRECT");
+    assert_eq!(
+        taken.payload().as_ptr() as usize % 4096,
+        0,
+        "pages are aligned for O_DIRECT"
+    );
 }
 
 #[test]
@@ -59,9 +63,21 @@ fn the_holder_table_follows_a_page() {
     let bank = bank();
     let word = bank.issue(1, ME, 0).remove(0).into_word(OTHER, 0);
     assert_eq!(bank.held_by(ME), HolderCount::default());
-    assert_eq!(bank.held_by(OTHER), HolderCount { live: 1, dropped: 0 });
+    assert_eq!(
+        bank.held_by(OTHER),
+        HolderCount {
+            live: 1,
+            dropped: 0
+        }
+    );
     drop(page(&bank, word));
-    assert_eq!(bank.held_by(OTHER), HolderCount { live: 0, dropped: 1 });
+    assert_eq!(
+        bank.held_by(OTHER),
+        HolderCount {
+            live: 0,
+            dropped: 1
+        }
+    );
 }
 
 #[test]
@@ -115,9 +131,18 @@ fn a_word_that_names_no_page_is_refused() {
 
 #[test]
 fn impossible_geometries_are_refused_with_the_remedy() {
-    for (pages, bytes) in [(0, 4096), (1, 1000), (1, 2048), (1, 1 << 21), (usize::MAX, 4096)] {
+    for (pages, bytes) in [
+        (0, 4096),
+        (1, 1000),
+        (1, 2048),
+        (1, 1 << 21),
+        (usize::MAX, 4096),
+    ] {
         let error = Bank::new(1, pages, bytes).err().unwrap();
         assert!(matches!(error, BankError::Geometry { .. }), "{error}");
-        assert!(error.to_string().contains("power of two from 4096"), "{error}");
+        assert!(
+            error.to_string().contains("power of two from 4096"),
+            "{error}"
+        );
     }
 }

@@ -18,7 +18,10 @@ struct Echo {
 /// The kind `echo`.
 pub fn kind() -> Kind {
     Kind::new("echo", |b| {
-        Ok(Box::new(Echo { requests: b.input("requests")?, responses: b.output("responses")? }))
+        Ok(Box::new(Echo {
+            requests: b.input("requests")?,
+            responses: b.output("responses")?,
+        }))
     })
     .input::<HttpRequest>("requests")
     .output::<HttpResponse>("responses")
@@ -38,7 +41,10 @@ impl Stage for Echo {
             io.count_copy(body_bytes);
             io.release(request);
             timings.add(Hop::Bookstore, queue_ns, io.clock_ns() - taken_ns);
-            io.send(self.responses, Message::new(page, answer(tag, body_bytes, timings)));
+            io.send(
+                self.responses,
+                Message::new(page, answer(tag, body_bytes, timings)),
+            );
         }
         Ok(())
     }

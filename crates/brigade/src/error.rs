@@ -34,7 +34,9 @@ pub enum Error {
     #[error("there is no pipeline `{0}`; give web, echo, or a file that ends in .toml")]
     NoPipeline(String),
     /// An argument does not fit the pipeline.
-    #[error("{argument} does not fit pipeline `{pipeline}`: it has no {missing} stage; leave it out")]
+    #[error(
+        "{argument} does not fit pipeline `{pipeline}`: it has no {missing} stage; leave it out"
+    )]
     Misfit {
         /// The argument.
         argument: &'static str,
@@ -44,7 +46,9 @@ pub enum Error {
         missing: &'static str,
     },
     /// The image was made for another shop.
-    #[error("{disk} holds a shop of {found} items, but --items {wanted} was asked for; leave --items out, or name another --disk")]
+    #[error(
+        "{disk} holds a shop of {found} items, but --items {wanted} was asked for; leave --items out, or name another --disk"
+    )]
     OtherItems {
         /// The image.
         disk: String,

@@ -32,10 +32,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-/// What the author of a stage sees.
-pub use brigade_stage as stage;
 /// The message types between Brigade's own stages.
 pub use brigade_messages as messages;
+/// What the author of a stage sees.
+pub use brigade_stage as stage;
 /// Plain-data derives for headers.
 pub use zerocopy;
 
@@ -47,7 +47,9 @@ pub use registry::registry;
 /// `registry`. Gives the process's exit code: 0 after an orderly end, 1 after an error, which
 /// is printed in one line.
 pub fn main(registry: stage::Registry) -> ExitCode {
-    let command = Cli::parse().command.unwrap_or_else(|| Command::Run(RunArgs::default()));
+    let command = Cli::parse()
+        .command
+        .unwrap_or_else(|| Command::Run(RunArgs::default()));
     let result = match command {
         Command::Run(args) => run::run(&args, &registry),
         Command::Top(args) => run::top(&args),

@@ -84,7 +84,9 @@ pub fn spawn(
     load: Load,
     stop: Arc<AtomicBool>,
 ) -> std::io::Result<std::thread::JoinHandle<Result<Outcome, String>>> {
-    std::thread::Builder::new().name("load".into()).spawn(move || run(peer, &load, &stop))
+    std::thread::Builder::new()
+        .name("load".into())
+        .spawn(move || run(peer, &load, &stop))
 }
 
 struct Runner {
@@ -98,7 +100,13 @@ struct Runner {
 impl Runner {
     fn open(&mut self) -> Result<(), String> {
         let id = self.client.connect().map_err(|e| e.to_string())?;
-        self.browsers.insert(id, Browser { response: Response::default(), asked: Instant::now() });
+        self.browsers.insert(
+            id,
+            Browser {
+                response: Response::default(),
+                asked: Instant::now(),
+            },
+        );
         // The request follows when the connection is open.
         Ok(())
     }
@@ -119,7 +127,9 @@ impl Runner {
         let mut bytes = [0; 16384];
         loop {
             let received = self.client.receive(id, &mut bytes);
-            let Some(browser) = self.browsers.get_mut(&id) else { return Ok(()) };
+            let Some(browser) = self.browsers.get_mut(&id) else {
+                return Ok(());
+            };
             if !browser.response.begun {
                 return self.ask(id);
             }
@@ -149,7 +159,10 @@ impl Runner {
         if self.client.send(id, request.as_bytes()) != request.len() {
             return Err("a request did not fit the send buffer".into());
         }
-        let browser = Browser { response: Response::begin(), asked: Instant::now() };
+        let browser = Browser {
+            response: Response::begin(),
+            asked: Instant::now(),
+        };
         self.browsers.insert(id, browser);
         Ok(())
     }
@@ -172,7 +185,10 @@ impl Runner {
     }
 
     fn give_up_on_the_silent(&mut self) -> Result<(), String> {
-        let silent = self.browsers.iter().filter(|(_, b)| b.asked.elapsed() > PATIENCE);
+        let silent = self
+            .browsers
+            .iter()
+            .filter(|(_, b)| b.asked.elapsed() > PATIENCE);
         let silent: Vec<ConnectionId> = silent.map(|(&id, _)| id).collect();
         silent.into_iter().try_for_each(|id| self.replace(id))
     }
@@ -189,7 +205,10 @@ struct Response {
 
 impl Response {
     fn begin() -> Response {
-        Response { begun: true, ..Response::default() }
+        Response {
+            begun: true,
+            ..Response::default()
+        }
     }
 
     /// Takes bytes that have come; gives the status once the response is complete.
@@ -218,7 +237,8 @@ impl Response {
         self.status = status.ok_or("the response has no status")?;
         let length = head.lines().find_map(|line| {
             let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())?
+            name.eq_ignore_ascii_case("content-length")
+                .then(|| value.trim().parse().ok())?
         });
         self.body_left = Some(length.ok_or("the response has no length")?);
         Ok(())
@@ -245,13 +265,21 @@ mod tests {
         for cut in 1..text.len() {
             let mut response = Response::begin();
             assert_eq!(response.feed(&text[..cut]).unwrap(), None, "cut at {cut}");
-            assert_eq!(response.feed(&text[cut..]).unwrap(), Some(200), "cut at {cut}");
+            assert_eq!(
+                response.feed(&text[cut..]).unwrap(),
+                Some(200),
+                "cut at {cut}"
+            );
         }
     }
 
     #[test]
     fn a_response_that_is_too_long_or_has_no_length_is_an_error() {
-        assert!(Response::begin().feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab").is_err());
+        assert!(
+            Response::begin()
+                .feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab")
+                .is_err()
+        );
         assert!(Response::begin().feed(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
     }
 }

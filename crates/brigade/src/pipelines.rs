@@ -37,5 +37,8 @@ pub fn placement(text: &str, pipeline: &Pipeline, cores: &[usize]) -> Result<Pla
 }
 
 fn read(path: &Path) -> Result<String, Error> {
-    std::fs::read_to_string(path).map_err(|source| Error::File { path: path.to_owned(), source })
+    std::fs::read_to_string(path).map_err(|source| Error::File {
+        path: path.to_owned(),
+        source,
+    })
 }

@@ -44,9 +44,9 @@ pub fn check_listen(listen: &str) -> Result<(), Error> {
     // The portal reports what is wrong with an address in its own words; a port in use is
     // what would be found out late.
     match TcpListener::bind(listen) {
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
-            Err(Error::PortInUse { listen: listen.to_owned() })
-        }
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(Error::PortInUse {
+            listen: listen.to_owned(),
+        }),
         _ => Ok(()),
     }
 }
@@ -61,8 +61,16 @@ pub fn image(
 ) -> Result<Image, Error> {
     let bookstore = stage_of_kind(pipeline, "bookstore");
     let block = stage_of_kind(pipeline, "block");
-    let (Some(_), Some(block)) = (bookstore, block) else { return Ok(Image::default()) };
-    let filler = Filler { wanted: args.items, pipeline, registry, core, stopper };
+    let (Some(_), Some(block)) = (bookstore, block) else {
+        return Ok(Image::default());
+    };
+    let filler = Filler {
+        wanted: args.items,
+        pipeline,
+        registry,
+        core,
+        stopper,
+    };
     let disk = text_option(pipeline, &block, "disk");
     if let Some(size) = disk.strip_prefix("mem:") {
         return filler.in_memory(&disk, size);
@@ -70,21 +78,28 @@ pub fn image(
     let path = PathBuf::from(&disk);
     if path.exists() {
         let items = filler.fill(&disk, 0, None)?;
-        return Ok(Image { items, memory: None });
+        return Ok(Image {
+            items,
+            memory: None,
+        });
     }
     filler.at_new_path(&path)
 }
 
 /// Hands the disk and its counters to the block stage.
 pub fn hand_in(plan: &mut Plan, image: Image) {
-    let Some(block) = stage_of_kind(&plan.pipeline, "block") else { return };
+    let Some(block) = stage_of_kind(&plan.pipeline, "block") else {
+        return;
+    };
     if let Some(memory) = image.memory {
         // Nobody waits for the memory to come back at the end.
         let (disk, _) = HandedDisk::new(memory);
-        plan.resources(&block).put("disk", Box::new(disk) as Box<dyn TestDisk>);
+        plan.resources(&block)
+            .put("disk", Box::new(disk) as Box<dyn TestDisk>);
     }
     let counters = Arc::new(BlockCounters::default());
-    plan.resources(&block).put("block_counters", Arc::clone(&counters));
+    plan.resources(&block)
+        .put("block_counters", Arc::clone(&counters));
     let names: [(&str, fn(&BlockCounters) -> &AtomicU64); 3] = [
         ("block_reads_total", |c| &c.reads),
         ("block_writes_total", |c| &c.writes),
@@ -128,7 +143,10 @@ impl Filler<'_> {
             disk: disk.to_owned(),
             reason: "the memory disk did not come back".into(),
         })?;
-        Ok(Image { items, memory: Some(memory) })
+        Ok(Image {
+            items,
+            memory: Some(memory),
+        })
     }
 
     fn at_new_path(&self, path: &Path) -> Result<Image, Error> {
@@ -139,12 +157,18 @@ impl Filler<'_> {
         let bytes = IMAGE_BYTES_MIN.max(self.items().saturating_mul(ITEM_BYTES));
         let name = partial.display().to_string();
         let filled = self.fill(&name, bytes, None);
-        let file_error = |source| Error::File { path: path.to_owned(), source };
+        let file_error = |source| Error::File {
+            path: path.to_owned(),
+            source,
+        };
         match filled {
             Ok(items) => {
                 std::fs::rename(&partial, path).map_err(file_error)?;
                 sync_folder(path).map_err(file_error)?;
-                Ok(Image { items, memory: None })
+                Ok(Image {
+                    items,
+                    memory: None,
+                })
             }
             Err(error) => {
                 // What was begun is of no use, and what went wrong has been said.
@@ -155,21 +179,36 @@ impl Filler<'_> {
     }
 
     /// Runs the populate pipeline on `disk`; gives the number of books in the shop there.
-    fn fill(&self, disk: &str, create_bytes: u64, handed: Option<HandedDisk>) -> Result<u64, Error> {
+    fn fill(
+        &self,
+        disk: &str,
+        create_bytes: u64,
+        handed: Option<HandedDisk>,
+    ) -> Result<u64, Error> {
         let mut pipeline = pipelines::populate(self.registry)?;
         for kind in ["db", "fs", "block"] {
             self.copy_options(&mut pipeline, kind)?;
         }
-        pipeline.set_option("populate", "items", OptionValue::Integer(self.items() as i64))?;
+        pipeline.set_option(
+            "populate",
+            "items",
+            OptionValue::Integer(self.items() as i64),
+        )?;
         pipeline.set_option("fs", "disk", OptionValue::text(disk))?;
         pipeline.set_option("block", "disk", OptionValue::text(disk))?;
-        pipeline.set_option("block", "create_bytes", OptionValue::Integer(create_bytes as i64))?;
+        pipeline.set_option(
+            "block",
+            "create_bytes",
+            OptionValue::Integer(create_bytes as i64),
+        )?;
         let placement = Placement::fused(&pipeline, self.core);
         let mut plan = Plan::new(pipeline, placement);
         let (sender, progress) = channel::<Filling>();
-        plan.resources("populate").put::<Sender<Filling>>("progress", sender);
+        plan.resources("populate")
+            .put::<Sender<Filling>>("progress", sender);
         if let Some(handed) = handed {
-            plan.resources("block").put("disk", Box::new(handed) as Box<dyn TestDisk>);
+            plan.resources("block")
+                .put("disk", Box::new(handed) as Box<dyn TestDisk>);
         }
         let running = Running::start(plan)?;
         let stop = running.stop_handle();
@@ -182,13 +221,20 @@ impl Filler<'_> {
         let ended = running.wait(None);
         let result = watcher.join().unwrap_or(Err("its watcher panicked".into()));
         ended?;
-        let populate = |reason| Error::Populate { disk: disk.to_owned(), reason };
+        let populate = |reason| Error::Populate {
+            disk: disk.to_owned(),
+            reason,
+        };
         self.check_items(disk, result.map_err(populate)?)
     }
 
     /// The options of the pipeline's own db, fs and block stages hold for filling, too.
     fn copy_options(&self, into: &mut Pipeline, kind: &str) -> Result<(), Error> {
-        let own = self.pipeline.stages().iter().find(|stage| stage.kind.name() == kind);
+        let own = self
+            .pipeline
+            .stages()
+            .iter()
+            .find(|stage| stage.kind.name() == kind);
         for (name, value) in own.iter().flat_map(|stage| &stage.options) {
             into.set_option(kind, name, value.clone())?;
         }
@@ -197,9 +243,11 @@ impl Filler<'_> {
 
     fn check_items(&self, disk: &str, found: u64) -> Result<u64, Error> {
         match self.wanted {
-            Some(wanted) if wanted != found => {
-                Err(Error::OtherItems { disk: disk.to_owned(), found, wanted })
-            }
+            Some(wanted) if wanted != found => Err(Error::OtherItems {
+                disk: disk.to_owned(),
+                found,
+                wanted,
+            }),
             _ => Ok(found),
         }
     }
@@ -212,7 +260,8 @@ fn watch(progress: &Receiver<Filling>) -> Result<u64, String> {
         match report {
             Filling::AlreadyThere { items } => return Ok(items),
             Filling::Filling { done, total } => {
-                bar.get_or_insert_with(|| Progress::new("filling the shop")).show(done, total);
+                bar.get_or_insert_with(|| Progress::new("filling the shop"))
+                    .show(done, total);
             }
             Filling::Done { items } => {
                 bar.into_iter().for_each(Progress::finish);
@@ -226,17 +275,26 @@ fn watch(progress: &Receiver<Filling>) -> Result<u64, String> {
 
 /// Removes what an interrupted start left behind, unless another Brigade is at it.
 fn remove_stale(partial: &Path) -> Result<(), Error> {
-    let Ok(file) = File::options().read(true).write(true).open(partial) else { return Ok(()) };
+    let Ok(file) = File::options().read(true).write(true).open(partial) else {
+        return Ok(());
+    };
     let lock = rustix::fs::flock(&file, rustix::fs::FlockOperation::NonBlockingLockExclusive);
     if lock.is_err() {
-        return Err(Error::InTheMaking { path: partial.to_owned() });
+        return Err(Error::InTheMaking {
+            path: partial.to_owned(),
+        });
     }
-    std::fs::remove_file(partial).map_err(|source| Error::File { path: partial.to_owned(), source })
+    std::fs::remove_file(partial).map_err(|source| Error::File {
+        path: partial.to_owned(),
+        source,
+    })
 }
 
 /// Makes a rename in the folder of `path` durable.
 fn sync_folder(path: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
@@ -250,7 +308,9 @@ fn memory_bytes(text: &str) -> Option<usize> {
     };
     let bytes = digits.parse::<usize>().ok()?.checked_mul(unit)?;
     // What fits an ext4 with a journal, and what a process can have.
-    ((16 << 20)..=(1 << 40)).contains(&bytes).then_some(bytes / 4096 * 4096)
+    ((16 << 20)..=(1 << 40))
+        .contains(&bytes)
+        .then_some(bytes / 4096 * 4096)
 }
 
 #[cfg(test)]
@@ -262,7 +322,17 @@ mod tests {
         assert_eq!(memory_bytes("64M"), Some(64 << 20));
         assert_eq!(memory_bytes("1G"), Some(1 << 30));
         assert_eq!(memory_bytes("16777216"), Some(16 << 20));
-        for wrong in ["", "M", "1", "5K", "-1M", "64m", "99999999999999999999G", "64MB", "é"] {
+        for wrong in [
+            "",
+            "M",
+            "1",
+            "5K",
+            "-1M",
+            "64m",
+            "99999999999999999999G",
+            "64MB",
+            "é",
+        ] {
             assert_eq!(memory_bytes(wrong), None, "{wrong}");
         }
     }

@@ -19,7 +19,12 @@ impl Progress {
     /// A bar for `what`; draws nothing yet.
     pub fn new(what: &str) -> Progress {
         let terminal = std::io::stderr().is_terminal();
-        Progress { what: what.to_owned(), terminal, begun: Instant::now(), drawn: None }
+        Progress {
+            what: what.to_owned(),
+            terminal,
+            begun: Instant::now(),
+            drawn: None,
+        }
     }
 
     /// Shows `done` of `total`, unless it was shown a moment ago.
@@ -51,7 +56,10 @@ fn line(what: &str, done: u64, total: u64) -> String {
     let total = total.max(1);
     let full = (done.min(total) * WIDTH / total) as usize;
     let bar: String = "#".repeat(full) + &"-".repeat(WIDTH as usize - full);
-    format!("brigade: {what} [{bar}] {:3} %", done.min(total) * 100 / total)
+    format!(
+        "brigade: {what} [{bar}] {:3} %",
+        done.min(total) * 100 / total
+    )
 }
 
 #[cfg(test)]
@@ -61,7 +69,11 @@ mod tests {
     #[test]
     fn a_bar_is_empty_half_and_full() {
         assert!(line("x", 0, 10).contains("[----"));
-        assert!(line("x", 5, 10).contains(&format!("[{}{}]  50 %", "#".repeat(20), "-".repeat(20))));
+        assert!(line("x", 5, 10).contains(&format!(
+            "[{}{}]  50 %",
+            "#".repeat(20),
+            "-".repeat(20)
+        )));
         assert!(line("x", 12, 10).ends_with("100 %"));
         assert!(line("x", 0, 0).ends_with("  0 %"));
     }

@@ -24,8 +24,18 @@ const WARM_UP: Duration = Duration::from_secs(1);
 
 /// `brigade top`.
 pub fn top(args: &TopArgs) -> Result<(), Error> {
-    let TopArgs { pid, once, json, interval_ms } = *args;
-    Ok(top::run(&top::TopOptions { pid, once, json, interval_ms })?)
+    let TopArgs {
+        pid,
+        once,
+        json,
+        interval_ms,
+    } = *args;
+    Ok(top::run(&top::TopOptions {
+        pid,
+        once,
+        json,
+        interval_ms,
+    })?)
 }
 
 /// `brigade run`.
@@ -63,7 +73,9 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
     };
     let nic = stage_of_kind(pipeline, "portal").or_else(|| stage_of_kind(pipeline, "wire"));
     if let Some(kind) = args.nic {
-        let nic = nic.clone().ok_or_else(|| misfit("--nic", "nic", pipeline))?;
+        let nic = nic
+            .clone()
+            .ok_or_else(|| misfit("--nic", "nic", pipeline))?;
         let kind = if kind == Nic::Wire { "wire" } else { "portal" };
         pipeline.set_kind(&nic, kind, registry)?;
     }
@@ -78,7 +90,10 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
             None => Ok(()),
         };
     };
-    let named = pipeline.stages().iter().any(|s| s.name == block && s.options.contains_key("disk"));
+    let named = pipeline
+        .stages()
+        .iter()
+        .any(|s| s.name == block && s.options.contains_key("disk"));
     let default = (!named).then(|| default_disk().display().to_string());
     if let Some(disk) = args.disk.clone().or(default) {
         pipeline.set_option(&block, "disk", OptionValue::text(&disk))?;
@@ -91,13 +106,23 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
 
 /// The name of the first stage of `kind`.
 pub(crate) fn stage_of_kind(pipeline: &Pipeline, kind: &str) -> Option<String> {
-    let stage = pipeline.stages().iter().find(|stage| stage.kind.name() == kind)?;
+    let stage = pipeline
+        .stages()
+        .iter()
+        .find(|stage| stage.kind.name() == kind)?;
     Some(stage.name.clone())
 }
 
 fn listen_address(pipeline: &Pipeline) -> Option<String> {
-    let portal = pipeline.stages().iter().find(|stage| stage.kind.name() == "portal")?;
-    let declared = portal.kind.options().iter().find(|option| option.name == "listen")?;
+    let portal = pipeline
+        .stages()
+        .iter()
+        .find(|stage| stage.kind.name() == "portal")?;
+    let declared = portal
+        .kind
+        .options()
+        .iter()
+        .find(|option| option.name == "listen")?;
     match portal.options.get("listen").unwrap_or(&declared.default) {
         OptionValue::Text(listen) => Some(listen.clone()),
         _ => None,
@@ -106,7 +131,9 @@ fn listen_address(pipeline: &Pipeline) -> Option<String> {
 
 fn cores(args: &RunArgs) -> Result<Vec<usize>, Error> {
     let machine = Machine::read()?;
-    let Some(list) = &args.cores else { return Ok(machine.ids()) };
+    let Some(list) = &args.cores else {
+        return Ok(machine.ids());
+    };
     let cores = parse_cores(list)?;
     machine.check(&cores)?;
     Ok(cores)
@@ -120,13 +147,21 @@ fn check_cores(placement: &Placement) -> Result<(), Error> {
 /// `web on cores 0 1 (spread): nic tcp http | bookstore db fs block`
 fn describe(plan: &Plan) -> String {
     let names = |stages: &[usize]| {
-        let names = stages.iter().map(|&s| plan.pipeline.stages()[s].name.as_str());
+        let names = stages
+            .iter()
+            .map(|&s| plan.pipeline.stages()[s].name.as_str());
         names.collect::<Vec<_>>().join(" ")
     };
     let cores = plan.placement.cores().iter();
-    let groups: Vec<String> =
-        cores.map(|core| format!("core {}: {}", core.core, names(&core.stages))).collect();
-    format!("{} ({})  {}", plan.pipeline.name(), plan.placement.name(), groups.join("  |  "))
+    let groups: Vec<String> = cores
+        .map(|core| format!("core {}: {}", core.core, names(&core.stages)))
+        .collect();
+    format!(
+        "{} ({})  {}",
+        plan.pipeline.name(),
+        plan.placement.name(),
+        groups.join("  |  ")
+    )
 }
 
 fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), Error> {
@@ -170,18 +205,27 @@ fn run_wire(
         items,
         warm_up: WARM_UP,
     };
-    println!("brigade: {} connections on the wire ask for {}", load.connections, load.path);
+    println!(
+        "brigade: {} connections on the wire ask for {}",
+        load.connections, load.path
+    );
     let running = Running::start(plan)?;
     let stop_load = Arc::new(AtomicBool::new(false));
     let thread = load::spawn(peer, load, Arc::clone(&stop_load));
     let thread = thread.map_err(|e| Error::Load(e.to_string()))?;
-    let limit = args.duration_s.map(|seconds| Duration::from_secs(seconds) + WARM_UP);
+    let limit = args
+        .duration_s
+        .map(|seconds| Duration::from_secs(seconds) + WARM_UP);
     stopper.set(running.stop_handle());
     // The load ends while the pipeline drains: its last answers find nobody, which is no harm.
     let result = running.wait_then(limit, || stop_load.store(true, Ordering::Relaxed));
     let outcome = thread.join();
     result?;
-    report(outcome.map_err(|_| Error::Load("its thread panicked".into()))?.map_err(Error::Load)?)
+    report(
+        outcome
+            .map_err(|_| Error::Load("its thread panicked".into()))?
+            .map_err(Error::Load)?,
+    )
 }
 
 fn report(outcome: load::Outcome) -> Result<(), Error> {
@@ -189,10 +233,22 @@ fn report(outcome: load::Outcome) -> Result<(), Error> {
     let pages = outcome.pages.max(1) as f64;
     println!("pages                 {:>10}", outcome.pages);
     println!("errors                {:>10}", outcome.errors);
-    println!("pages/s               {:>10.0}", outcome.pages as f64 / seconds);
-    println!("CPU time per page     {:>10.1} us (all threads but the load's)", outcome.cpu.as_secs_f64() * 1e6 / pages);
-    println!("latency p50           {:>10.1} us", outcome.quantile_ns(0.50) as f64 / 1e3);
-    println!("latency p99           {:>10.1} us", outcome.quantile_ns(0.99) as f64 / 1e3);
+    println!(
+        "pages/s               {:>10.0}",
+        outcome.pages as f64 / seconds
+    );
+    println!(
+        "CPU time per page     {:>10.1} us (all threads but the load's)",
+        outcome.cpu.as_secs_f64() * 1e6 / pages
+    );
+    println!(
+        "latency p50           {:>10.1} us",
+        outcome.quantile_ns(0.50) as f64 / 1e3
+    );
+    println!(
+        "latency p99           {:>10.1} us",
+        outcome.quantile_ns(0.99) as f64 / 1e3
+    );
     if outcome.pages == 0 {
         return Err(Error::Load("not one page was answered".into()));
     }

@@ -31,7 +31,9 @@ impl Stopper {
                 own.signal(signal);
             }
         };
-        let thread = std::thread::Builder::new().name("signals".into()).spawn(watch);
+        let thread = std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(watch);
         thread.map(|_| stopper).map_err(Error::Signals)
     }
 

@@ -34,29 +34,44 @@ fn state_of(state: VisitState) -> StageState {
 
 impl Accounts {
     pub(crate) fn new(writers: Writers, now_ns: u64) -> Accounts {
-        Accounts { figures: StageFigures::starting(now_ns), writers }
+        Accounts {
+            figures: StageFigures::starting(now_ns),
+            writers,
+        }
     }
 
     /// The core comes to the stage at `now_ns`. If a message arrived while the stage was waiting
     /// for one, it has been *ready* since the message was sent.
     pub(crate) fn visit_begins(&mut self, ports: &mut Ports, now_ns: u64) {
-        if !matches!(self.figures.state(), StageState::Starved | StageState::Awaiting) {
+        if !matches!(
+            self.figures.state(),
+            StageState::Starved | StageState::Awaiting
+        ) {
             return;
         }
         if let Some(arrival_ns) = ports.oldest_arrival_ns() {
-            let since_ns = arrival_ns.clamp(self.figures.since_ns, now_ns.max(self.figures.since_ns));
+            let since_ns =
+                arrival_ns.clamp(self.figures.since_ns, now_ns.max(self.figures.since_ns));
             self.figures.enter(StageState::Ready, since_ns);
         }
     }
 
     /// The core leaves the stage: it worked from `begin_ns` to `end_ns` on `messages` messages.
-    pub(crate) fn visit_worked(&mut self, begin_ns: u64, end_ns: u64, messages: u64, next: VisitState) {
+    pub(crate) fn visit_worked(
+        &mut self,
+        begin_ns: u64,
+        end_ns: u64,
+        messages: u64,
+        next: VisitState,
+    ) {
         self.figures.enter(StageState::Busy, begin_ns);
         self.figures.enter(state_of(next), end_ns);
         self.figures.runs_total += 1;
         if messages > 0 {
             // The mean of the cohort stands for each of its messages: one clock reading a visit.
-            self.figures.service.count((end_ns - begin_ns) / messages, messages);
+            self.figures
+                .service
+                .count((end_ns - begin_ns) / messages, messages);
         }
     }
 
@@ -101,7 +116,11 @@ impl Accounts {
 }
 
 fn tally(items: u64, integral: u64, at_ns: u64) -> Tally {
-    Tally { items, integral_item_ns: integral, as_of_ns: at_ns }
+    Tally {
+        items,
+        integral_item_ns: integral,
+        as_of_ns: at_ns,
+    }
 }
 
 fn consumer(end: &EdgeEndFigures) -> ConsumerFigures {

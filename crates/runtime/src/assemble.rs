@@ -1,8 +1,8 @@
 //! From a plan to seats that can be taken: banks, rings, ports and telemetry.
 
 use brigade_bank::Bank;
-use brigade_stage::wiring::{EdgeSize, End, join};
 use brigade_stage::Ports;
+use brigade_stage::wiring::{EdgeSize, End, join};
 use brigade_telemetry::{
     Description, EdgeDescription, Segment, StageDescription, WindowDescription,
 };
@@ -35,16 +35,34 @@ pub(crate) fn assemble(plan: &Plan) -> Result<Assembly, RuntimeError> {
     }
     let mut ports = ports_of(plan);
     for edge in pipeline.edges() {
-        let size = EdgeSize { ring: edge.ring, hold: edge.hold };
+        let size = EdgeSize {
+            ring: edge.ring,
+            hold: edge.hold,
+        };
         let (from, to) = two_of(&mut ports, edge.from.stage, edge.to.stage);
-        let from = End { ports: from, port: edge.from.port, core: core_slot(plan, edge.from.stage) };
-        let to = End { ports: to, port: edge.to.port, core: core_slot(plan, edge.to.stage) };
+        let from = End {
+            ports: from,
+            port: edge.from.port,
+            core: core_slot(plan, edge.from.stage),
+        };
+        let to = End {
+            ports: to,
+            port: edge.to.port,
+            core: core_slot(plan, edge.to.stage),
+        };
         join(&banks[edge.bank], size, from, to)?;
     }
     let mut segment = Segment::create(&description(plan))?;
     let stages = 0..pipeline.stages().len();
-    let writers = stages.map(|stage| writers_of(plan, &mut segment, stage)).collect();
-    Ok(Assembly { banks, ports, writers, segment })
+    let writers = stages
+        .map(|stage| writers_of(plan, &mut segment, stage))
+        .collect();
+    Ok(Assembly {
+        banks,
+        ports,
+        writers,
+        segment,
+    })
 }
 
 fn ports_of(plan: &Plan) -> Vec<Ports> {
@@ -74,16 +92,23 @@ fn two_of(ports: &mut [Ports], a: usize, b: usize) -> (&mut Ports, &mut Ports) {
 /// The index among the placement's cores of the core of `stage`.
 pub(crate) fn core_slot(plan: &Plan, stage: usize) -> usize {
     let cores = plan.placement.cores();
-    cores.iter().position(|core| core.stages.contains(&stage)).unwrap_or(0)
+    cores
+        .iter()
+        .position(|core| core.stages.contains(&stage))
+        .unwrap_or(0)
 }
 
 fn description(plan: &Plan) -> Description {
     let pipeline = &plan.pipeline;
-    let stages = pipeline.stages().iter().enumerate().map(|(index, stage)| StageDescription {
-        name: stage.name.clone(),
-        kind: stage.kind.name().to_owned(),
-        core: core_slot(plan, index),
-    });
+    let stages = pipeline
+        .stages()
+        .iter()
+        .enumerate()
+        .map(|(index, stage)| StageDescription {
+            name: stage.name.clone(),
+            kind: stage.kind.name().to_owned(),
+            core: core_slot(plan, index),
+        });
     let edges = pipeline.edges().iter().map(|edge| EdgeDescription {
         from_stage: edge.from.stage,
         from_port: pipeline.output(edge).name.clone(),
@@ -102,11 +127,20 @@ fn description(plan: &Plan) -> Description {
     Description {
         pipeline: pipeline.name().to_owned(),
         placement: plan.placement.name().to_owned(),
-        cores: plan.placement.cores().iter().map(|core| core.core).collect(),
+        cores: plan
+            .placement
+            .cores()
+            .iter()
+            .map(|core| core.core)
+            .collect(),
         stages: stages.collect(),
         edges: edges.collect(),
         windows: windows.collect(),
-        counters: plan.counters.iter().map(|(_, name, _)| name.clone()).collect(),
+        counters: plan
+            .counters
+            .iter()
+            .map(|(_, name, _)| name.clone())
+            .collect(),
     }
 }
 
@@ -120,16 +154,35 @@ fn writers_of(plan: &Plan, segment: &mut Segment, stage: usize) -> Writers {
     let outputs = declared.kind.outputs().iter();
     let outputs = outputs.map(|port| edge_at(pipeline.edge_of_output(stage, &port.name)));
     let outputs: Vec<usize> = outputs.collect();
-    let windows = pipeline.windows().iter().enumerate().filter(|(_, w)| w.stage == stage);
+    let windows = pipeline
+        .windows()
+        .iter()
+        .enumerate()
+        .filter(|(_, w)| w.stage == stage);
     let windows: Vec<usize> = windows.map(|(index, _)| index).collect();
-    let counters = plan.counters.iter().enumerate().filter(|(_, c)| c.0 == declared.name);
+    let counters = plan
+        .counters
+        .iter()
+        .enumerate()
+        .filter(|(_, c)| c.0 == declared.name);
     let counters: Vec<_> = counters.map(|(index, c)| (index, c.2.clone())).collect();
     Writers {
         stage: segment.stage(stage),
-        inputs: inputs.into_iter().map(|edge| segment.consumer(edge)).collect(),
-        outputs: outputs.into_iter().map(|edge| segment.producer(edge)).collect(),
-        windows: windows.into_iter().map(|window| segment.window(window)).collect(),
-        counters: counters.into_iter().map(|(i, total)| (total, segment.counter(i))).collect(),
+        inputs: inputs
+            .into_iter()
+            .map(|edge| segment.consumer(edge))
+            .collect(),
+        outputs: outputs
+            .into_iter()
+            .map(|edge| segment.producer(edge))
+            .collect(),
+        windows: windows
+            .into_iter()
+            .map(|window| segment.window(window))
+            .collect(),
+        counters: counters
+            .into_iter()
+            .map(|(i, total)| (total, segment.counter(i)))
+            .collect(),
     }
 }
-

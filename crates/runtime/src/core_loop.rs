@@ -36,7 +36,15 @@ impl CoreLoop {
         // Alone, nobody else can put work into a ring: looking again finds nothing new.
         let spin_ns = if shared.cores() > 1 { SPIN_NS } else { 0 };
         let figures = CoreFigures::starting(clock_ns());
-        CoreLoop { slot, seats, shared, schedule, figures, writer, spin_ns }
+        CoreLoop {
+            slot,
+            seats,
+            shared,
+            schedule,
+            figures,
+            writer,
+            spin_ns,
+        }
     }
 
     /// Runs until the pipeline is over; gives the seats back.
@@ -113,11 +121,17 @@ impl CoreLoop {
     /// Parks in one place: the bell, the stages' kernel files and the nearest timer together.
     fn park(&mut self) {
         let bells = self.shared.bells(self.slot);
-        let lacks_room = self.seats.iter_mut().any(|seat| !seat.closed && seat.ports.blocked());
+        let lacks_room = self
+            .seats
+            .iter_mut()
+            .any(|seat| !seat.closed && seat.ports.blocked());
         let phase = self.shared.phase();
         bells.arm(lacks_room);
         // The second look: what was sent before the bell was armed rang no bell.
-        let runnable = self.seats.iter_mut().any(|seat| !seat.closed && seat.ports.runnable());
+        let runnable = self
+            .seats
+            .iter_mut()
+            .any(|seat| !seat.closed && seat.ports.runnable());
         if runnable || self.shared.phase() != phase {
             bells.disarm();
             return;

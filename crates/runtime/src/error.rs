@@ -1,8 +1,8 @@
 //! What can go wrong with a running pipeline.
 
 use brigade_bank::BankError;
-use brigade_stage::wiring::WiringError;
 use brigade_stage::StageError;
+use brigade_stage::wiring::WiringError;
 
 /// Errors of starting, running and ending a pipeline.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,9 @@ pub enum RuntimeError {
         source: StageError,
     },
     /// A stage gave up.
-    #[error("stage `{stage}` stopped the pipeline: {source} ({pages_reclaimed} of its pages were reclaimed)")]
+    #[error(
+        "stage `{stage}` stopped the pipeline: {source} ({pages_reclaimed} of its pages were reclaimed)"
+    )]
     Stopped {
         /// The stage's name.
         stage: String,
@@ -52,7 +54,9 @@ pub enum RuntimeError {
         pages_reclaimed: usize,
     },
     /// A stage panicked: a mistake in its program.
-    #[error("stage `{stage}` panicked: {message} ({pages_reclaimed} of its pages were reclaimed); this is a defect in the stage")]
+    #[error(
+        "stage `{stage}` panicked: {message} ({pages_reclaimed} of its pages were reclaimed); this is a defect in the stage"
+    )]
     Panicked {
         /// The stage's name.
         stage: String,
@@ -62,7 +66,9 @@ pub enum RuntimeError {
         pages_reclaimed: usize,
     },
     /// The pipeline did not close in time.
-    #[error("stage `{stage}` did not close within {seconds} s; its data may need recovery at the next start")]
+    #[error(
+        "stage `{stage}` did not close within {seconds} s; its data may need recovery at the next start"
+    )]
     NotClosed {
         /// The stage whose turn it was.
         stage: String,

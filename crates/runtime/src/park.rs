@@ -24,9 +24,12 @@ pub(crate) fn wait(bell: BorrowedFd<'_>, seats: &[Seat], finishing: bool) {
     let mut fds = vec![PollFd::from_borrowed_fd(bell, PollFlags::IN)];
     // SAFETY: a stage names only files that it keeps open as long as it lives, and the stages
     // are borrowed here for the whole wait.
-    fds.extend(files.iter().map(|&fd| unsafe { BorrowedFd::borrow_raw(fd) }).map(|fd| {
-        PollFd::from_borrowed_fd(fd, PollFlags::IN)
-    }));
+    fds.extend(
+        files
+            .iter()
+            .map(|&fd| unsafe { BorrowedFd::borrow_raw(fd) })
+            .map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)),
+    );
     let timeout = wait_ns.map(|ns| Timespec {
         tv_sec: (ns / 1_000_000_000) as i64,
         tv_nsec: (ns % 1_000_000_000) as i64,

@@ -73,11 +73,21 @@ impl Running {
         if cores > 64 {
             return Err(RuntimeError::TooManyCores { cores });
         }
-        let Assembly { banks, ports, writers, mut segment } = assemble::assemble(&plan)?;
+        let Assembly {
+            banks,
+            ports,
+            writers,
+            mut segment,
+        } = assemble::assemble(&plan)?;
         let shared = Arc::new(Shared::new(cores, plan.pipeline.stages().len())?);
         let core_plans = core_plans(&mut plan, ports, writers, &mut segment);
-        let mut running =
-            Running { shared, threads: Vec::new(), banks, pipeline: plan.pipeline, segment };
+        let mut running = Running {
+            shared,
+            threads: Vec::new(),
+            banks,
+            pipeline: plan.pipeline,
+            segment,
+        };
         for core_plan in core_plans {
             let shared = Arc::clone(&running.shared);
             let thread = std::thread::Builder::new()
@@ -87,7 +97,10 @@ impl Running {
                 Ok(thread) => running.threads.push(thread),
                 Err(source) => {
                     running.shared.enter(Phase::Stopped);
-                    return Err(RuntimeError::Kernel { what: "a thread", source });
+                    return Err(RuntimeError::Kernel {
+                        what: "a thread",
+                        source,
+                    });
                 }
             }
         }
@@ -98,7 +111,9 @@ impl Running {
 
     /// A handle that asks for the end.
     pub fn stop_handle(&self) -> StopHandle {
-        StopHandle { shared: Arc::clone(&self.shared) }
+        StopHandle {
+            shared: Arc::clone(&self.shared),
+        }
     }
 
     /// A reader of the pipeline's own telemetry.
@@ -108,8 +123,13 @@ impl Running {
 
     /// Pages of all banks that `stage` holds, by the holder tables.
     pub fn pages_held_by(&self, stage: &str) -> usize {
-        let Some(index) = self.pipeline.stage_index(stage) else { return 0 };
-        self.banks.iter().map(|bank| bank.held_by(holder(index)).live).sum()
+        let Some(index) = self.pipeline.stage_index(stage) else {
+            return 0;
+        };
+        self.banks
+            .iter()
+            .map(|bank| bank.held_by(holder(index)).live)
+            .sum()
     }
 
     /// Waits until somebody asks for the end, a stage fails, or `limit` has passed; then drains
@@ -133,10 +153,16 @@ impl Running {
         self.check()?;
         self.shared.enter(Phase::Finishing);
         if !self.shared.wait_finished(CLOSE_LIMIT) {
-            let turn = self.shared.finish_turn().min(self.pipeline.stages().len() - 1);
+            let turn = self
+                .shared
+                .finish_turn()
+                .min(self.pipeline.stages().len() - 1);
             let stage = self.pipeline.stages()[turn].name.clone();
             self.end();
-            return Err(RuntimeError::NotClosed { stage, seconds: CLOSE_LIMIT.as_secs() });
+            return Err(RuntimeError::NotClosed {
+                stage,
+                seconds: CLOSE_LIMIT.as_secs(),
+            });
         }
         self.check()?;
         self.end();
@@ -171,15 +197,25 @@ impl Running {
 
     /// The failure of a stage, if there was one: ends everything and reclaims its pages.
     fn check(&mut self) -> Result<(), RuntimeError> {
-        let Some(Failure { stage, cause }) = self.shared.take_failure() else { return Ok(()) };
+        let Some(Failure { stage, cause }) = self.shared.take_failure() else {
+            return Ok(());
+        };
         self.end();
         let reclaimed = self.banks.iter().map(|bank| bank.reclaim(holder(stage)));
         let pages_reclaimed = reclaimed.map(|pages| pages.len()).sum();
         let stage = self.pipeline.stages()[stage].name.clone();
         Err(match cause {
             Cause::Start(source) => RuntimeError::Start { stage, source },
-            Cause::Stopped(source) => RuntimeError::Stopped { stage, source, pages_reclaimed },
-            Cause::Panicked(message) => RuntimeError::Panicked { stage, message, pages_reclaimed },
+            Cause::Stopped(source) => RuntimeError::Stopped {
+                stage,
+                source,
+                pages_reclaimed,
+            },
+            Cause::Panicked(message) => RuntimeError::Panicked {
+                stage,
+                message,
+                pages_reclaimed,
+            },
             Cause::Core(source) => RuntimeError::Topology(source),
         })
     }
@@ -202,7 +238,13 @@ fn core_plans(
     let mut core_plans: Vec<CorePlan> = cores
         .map(|(slot, core)| {
             let (schedule, writer) = (schedule.clone(), segment.core(slot));
-            CorePlan { slot, core: core.core, seats: Vec::new(), schedule, writer }
+            CorePlan {
+                slot,
+                core: core.core,
+                seats: Vec::new(),
+                schedule,
+                writer,
+            }
         })
         .collect();
     for (index, (ports, writers)) in ports.into_iter().zip(writers).enumerate() {
@@ -220,7 +262,9 @@ fn core_plans(
     }
     // The order of visits is the placement's to say.
     for (core_plan, core) in core_plans.iter_mut().zip(plan.placement.cores()) {
-        core_plan.seats.sort_by_key(|seat| core.stages.iter().position(|&s| s == seat.index));
+        core_plan
+            .seats
+            .sort_by_key(|seat| core.stages.iter().position(|&s| s == seat.index));
     }
     core_plans
 }
@@ -244,7 +288,13 @@ fn core_main(plan: CorePlan, shared: Arc<Shared>) {
         }
     }
     shared.core_ready();
-    let core_loop = CoreLoop::new(plan.slot, seats, Arc::clone(&shared), plan.schedule, plan.writer);
+    let core_loop = CoreLoop::new(
+        plan.slot,
+        seats,
+        Arc::clone(&shared),
+        plan.schedule,
+        plan.writer,
+    );
     for seat in core_loop.run() {
         seat.discard();
     }
@@ -252,9 +302,23 @@ fn core_main(plan: CorePlan, shared: Arc<Shared>) {
 
 /// Makes the stage; a panic while doing so is its failure.
 fn take_seat(plan: SeatPlan) -> Result<Seat, Cause> {
-    let SeatPlan { index, name, kind, options, mut resources, ports, writers } = plan;
+    let SeatPlan {
+        index,
+        name,
+        kind,
+        options,
+        mut resources,
+        ports,
+        writers,
+    } = plan;
     let make = std::panic::AssertUnwindSafe(|| {
-        kind.make(&mut Builder::new(&name, &kind, &ports, &options, &mut resources))
+        kind.make(&mut Builder::new(
+            &name,
+            &kind,
+            &ports,
+            &options,
+            &mut resources,
+        ))
     });
     let stage = match std::panic::catch_unwind(make) {
         Ok(Ok(stage)) => stage,
@@ -262,5 +326,12 @@ fn take_seat(plan: SeatPlan) -> Result<Seat, Cause> {
         Err(panic) => return Err(Cause::Panicked(panic_message(&*panic))),
     };
     let accounts = Accounts::new(writers, clock_ns());
-    Ok(Seat { index, name, stage, ports, accounts, closed: false })
+    Ok(Seat {
+        index,
+        name,
+        stage,
+        ports,
+        accounts,
+        closed: false,
+    })
 }

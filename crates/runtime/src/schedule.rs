@@ -15,7 +15,11 @@ impl Schedule {
     /// Data order with cohorts of `cohort` messages; with a seed, a random order with random
     /// cohorts up to that.
     pub(crate) fn new(cohort: usize, seed: Option<u64>) -> Schedule {
-        Schedule { cohort: cohort.max(1), random: seed.map(|s| s | 1), order: Vec::new() }
+        Schedule {
+            cohort: cohort.max(1),
+            random: seed.map(|s| s | 1),
+            order: Vec::new(),
+        }
     }
 
     /// The stage to visit at `turn` of a round over `stages`, and its cohort.
@@ -39,7 +43,9 @@ impl Schedule {
     }
 
     fn draw(&mut self) -> usize {
-        let Some(state) = &mut self.random else { return 0 };
+        let Some(state) = &mut self.random else {
+            return 0;
+        };
         *state ^= *state << 13;
         *state ^= *state >> 7;
         *state ^= *state << 17;

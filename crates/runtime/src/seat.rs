@@ -53,15 +53,29 @@ impl Seat {
             self.accounts.publish(&self.ports, held);
             shared.sign(self.index, self.ports.messages_total(), held);
         }
-        Ok(Visit { worked: outcome.worked, outcome, end_ns })
+        Ok(Visit {
+            worked: outcome.worked,
+            outcome,
+            end_ns,
+        })
     }
 
     /// One run, or one step of closing, with a panic turned into a cause.
     fn run(&mut self, cohort: usize, draining: bool, finishing: bool) -> Result<RunOutcome, Cause> {
-        let Seat { stage, ports, name, closed, .. } = self;
+        let Seat {
+            stage,
+            ports,
+            name,
+            closed,
+            ..
+        } = self;
         let work = AssertUnwindSafe(|| -> Result<(RunOutcome, bool), StageError> {
             let mut io = Io::begin(ports, name, cohort, draining);
-            let done = if finishing { stage.finish(&mut io)? } else { stage.run(&mut io).map(|()| false)? };
+            let done = if finishing {
+                stage.finish(&mut io)?
+            } else {
+                stage.run(&mut io).map(|()| false)?
+            };
             Ok((io.end(), done))
         });
         match catch_unwind(work) {

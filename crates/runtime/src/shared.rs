@@ -47,9 +47,17 @@ pub(crate) struct Bells {
 
 impl Bells {
     fn new() -> Result<Bells, RuntimeError> {
-        let eventfd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(|e| RuntimeError::Kernel { what: "an eventfd", source: e.into() })?;
-        Ok(Bells { full: Doorbell::new(), empty: Doorbell::new(), eventfd })
+        let eventfd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK).map_err(|e| {
+            RuntimeError::Kernel {
+                what: "an eventfd",
+                source: e.into(),
+            }
+        })?;
+        Ok(Bells {
+            full: Doorbell::new(),
+            empty: Doorbell::new(),
+            eventfd,
+        })
     }
 
     /// Announces that the core is about to park. What is checked after this is not missed.
@@ -202,19 +210,32 @@ impl Shared {
 
     pub(crate) fn sign(&self, stage: usize, messages_total: u64, held: usize) {
         let signs = &self.signs[stage];
-        signs.messages_total.store(messages_total, Ordering::Relaxed);
+        signs
+            .messages_total
+            .store(messages_total, Ordering::Relaxed);
         signs.held.store(held, Ordering::Relaxed);
     }
 
     /// Messages taken by all stages so far, and whether any stage holds something.
     pub(crate) fn activity(&self) -> (u64, bool) {
-        let total = self.signs.iter().map(|s| s.messages_total.load(Ordering::Relaxed)).sum();
-        (total, self.signs.iter().any(|s| s.held.load(Ordering::Relaxed) > 0))
+        let total = self
+            .signs
+            .iter()
+            .map(|s| s.messages_total.load(Ordering::Relaxed))
+            .sum();
+        (
+            total,
+            self.signs
+                .iter()
+                .any(|s| s.held.load(Ordering::Relaxed) > 0),
+        )
     }
 
     /// Records the first failure and stops every core.
     pub(crate) fn fail(&self, stage: usize, cause: Cause) {
-        self.control().failure.get_or_insert(Failure { stage, cause });
+        self.control()
+            .failure
+            .get_or_insert(Failure { stage, cause });
         self.enter(Phase::Stopped);
         self.changed.notify_all();
     }
@@ -232,7 +253,10 @@ impl Shared {
     pub(crate) fn wait_ready(&self) {
         let mut control = self.control();
         while control.cores_ready < self.bells.len() && control.failure.is_none() {
-            control = self.changed.wait(control).unwrap_or_else(PoisonError::into_inner);
+            control = self
+                .changed
+                .wait(control)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -254,7 +278,10 @@ impl Shared {
     /// Waits until every stage has closed or something failed, at most `limit`.
     pub(crate) fn wait_finished(&self, limit: Duration) -> bool {
         let until = |control: &mut Control| !control.finished && control.failure.is_none();
-        match self.changed.wait_timeout_while(self.control(), limit, until) {
+        match self
+            .changed
+            .wait_timeout_while(self.control(), limit, until)
+        {
             Ok((control, _)) => control.finished || control.failure.is_some(),
             Err(poisoned) => poisoned.into_inner().0.finished,
         }

@@ -36,14 +36,21 @@ impl Stage for Source {
     fn run(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
         while let Some(message) = io.take(self.answers) {
             if message.header().value != self.answered * 2 {
-                return Err(format!("answer {} has value {}", self.answered, message.header().value).into());
+                return Err(format!(
+                    "answer {} has value {}",
+                    self.answered,
+                    message.header().value
+                )
+                .into());
             }
             self.answered += 1;
             io.token_give(self.window, 1);
             io.release(message);
         }
         while self.sent < self.count && io.tokens(self.window) > 0 {
-            let Some(page) = io.page(self.output) else { break };
+            let Some(page) = io.page(self.output) else {
+                break;
+            };
             io.token_take(self.window);
             io.send(self.output, Message::new(page, Number { value: self.sent }));
             self.sent += 1;
@@ -105,9 +112,21 @@ fn worker_kind() -> Kind {
     .input::<Number>("in")
     .output::<Number>("out")
     .needs("in", "out", 1)
-    .option("factor", OptionValue::Integer(1), "what a value is multiplied by")
-    .option("panic_at", OptionValue::Integer(-1), "the value at which it panics")
-    .option("fail_at", OptionValue::Integer(-1), "the value at which it gives up")
+    .option(
+        "factor",
+        OptionValue::Integer(1),
+        "what a value is multiplied by",
+    )
+    .option(
+        "panic_at",
+        OptionValue::Integer(-1),
+        "the value at which it panics",
+    )
+    .option(
+        "fail_at",
+        OptionValue::Integer(-1),
+        "the value at which it gives up",
+    )
 }
 
 fn source_kind() -> Kind {
@@ -176,7 +195,9 @@ fn cores() -> Vec<usize> {
 
 fn run_to_end(mut plan: Plan, count: u64) -> Result<(), RuntimeError> {
     let done = Arc::new(AtomicU64::new(0));
-    plan.pipeline.set_option("source", "count", OptionValue::Integer(count as i64)).unwrap();
+    plan.pipeline
+        .set_option("source", "count", OptionValue::Integer(count as i64))
+        .unwrap();
     plan.resources("source").put("done", done.clone());
     let running = Running::start(plan)?;
     let stop = running.stop_handle();
@@ -198,7 +219,8 @@ fn run_to_end(mut plan: Plan, count: u64) -> Result<(), RuntimeError> {
 
 /// Starts a pipeline that fails; whether it fails before or after all stages were made.
 fn run_to_error(plan: Plan) -> RuntimeError {
-    let result = Running::start(plan).and_then(|running| running.wait(Some(Duration::from_secs(60))));
+    let result =
+        Running::start(plan).and_then(|running| running.wait(Some(Duration::from_secs(60))));
     result.expect_err("the pipeline fails")
 }
 
@@ -206,7 +228,10 @@ fn run_to_error(plan: Plan) -> RuntimeError {
 fn everything_arrives_in_order_in_every_placement() {
     let pipeline = pipeline();
     let cores = cores();
-    for placement in [Placement::fused(&pipeline, cores[0]), Placement::spread(&pipeline, &cores)] {
+    for placement in [
+        Placement::fused(&pipeline, cores[0]),
+        Placement::spread(&pipeline, &cores),
+    ] {
         run_to_end(Plan::new(pipeline.clone(), placement), 20_000).unwrap();
     }
 }
@@ -228,18 +253,27 @@ fn tight_rings_and_banks_never_deadlock_under_random_schedules() {
 fn a_stage_that_panics_is_named_and_its_pages_are_reclaimed() {
     for spread in [false, true] {
         let mut pipeline = pipeline();
-        pipeline.set_option("double", "panic_at", OptionValue::Integer(100)).unwrap();
+        pipeline
+            .set_option("double", "panic_at", OptionValue::Integer(100))
+            .unwrap();
         let cores = cores();
         let placement = match spread {
             true => Placement::spread(&pipeline, &cores),
             false => Placement::fused(&pipeline, cores[0]),
         };
         match run_to_error(Plan::new(pipeline, placement)) {
-            RuntimeError::Panicked { stage, message, pages_reclaimed } => {
+            RuntimeError::Panicked {
+                stage,
+                message,
+                pages_reclaimed,
+            } => {
                 assert_eq!(stage, "double");
                 assert_eq!(message, "value 100 is too much");
                 // It has 32 pages; at most the 8 of the window are with its neighbours.
-                assert!((24..=40).contains(&pages_reclaimed), "{pages_reclaimed} pages came back");
+                assert!(
+                    (24..=40).contains(&pages_reclaimed),
+                    "{pages_reclaimed} pages came back"
+                );
             }
             other => panic!("expected the panic to be reported, got {other:?}"),
         }
@@ -249,10 +283,17 @@ fn a_stage_that_panics_is_named_and_its_pages_are_reclaimed() {
 #[test]
 fn a_stage_that_gives_up_is_named() {
     let mut pipeline = pipeline();
-    pipeline.set_option("pass", "fail_at", OptionValue::Integer(10)).unwrap();
+    pipeline
+        .set_option("pass", "fail_at", OptionValue::Integer(10))
+        .unwrap();
     let placement = Placement::fused(&pipeline, cores()[0]);
     let error = run_to_error(Plan::new(pipeline, placement));
-    assert!(error.to_string().starts_with("stage `pass` stopped the pipeline: it gives up"), "{error}");
+    assert!(
+        error
+            .to_string()
+            .starts_with("stage `pass` stopped the pipeline: it gives up"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -273,14 +314,20 @@ fn the_times_of_stages_and_cores_sum_to_one() {
     let pipeline = pipeline();
     let placement = Placement::spread(&pipeline, &cores());
     let mut plan = Plan::new(pipeline, placement);
-    plan.pipeline.set_option("source", "count", OptionValue::Integer(200_000)).unwrap();
+    plan.pipeline
+        .set_option("source", "count", OptionValue::Integer(200_000))
+        .unwrap();
     let running = Running::start(plan).unwrap();
     let reader = running.reader().unwrap();
     let before = reader.snapshot().unwrap();
     std::thread::sleep(Duration::from_millis(20));
     let interval = reader.snapshot().unwrap().since(&before);
     for stage in &interval.stages {
-        let sum = stage.busy_ratio + stage.starved_ratio + stage.blocked_ratio + stage.ready_ratio + stage.awaiting_ratio;
+        let sum = stage.busy_ratio
+            + stage.starved_ratio
+            + stage.blocked_ratio
+            + stage.ready_ratio
+            + stage.awaiting_ratio;
         assert!((sum - 1.0).abs() < 1e-9, "{stage:?}");
     }
     for core in &interval.cores {

@@ -11,7 +11,9 @@ use crate::{Header, Input, Kind, OptionValue, Output, StageError, Window};
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
     /// No such port.
-    #[error("kind `{kind}` has no {direction} `{port}` of type `{header}`; declare it with Kind::{direction}")]
+    #[error(
+        "kind `{kind}` has no {direction} `{port}` of type `{header}`; declare it with Kind::{direction}"
+    )]
     Port {
         /// The kind.
         kind: String,
@@ -31,7 +33,9 @@ pub enum BuildError {
         window: String,
     },
     /// No such option, or of another type.
-    #[error("kind `{kind}` has no option `{option}` that is {wanted}; declare it with Kind::option")]
+    #[error(
+        "kind `{kind}` has no option `{option}` that is {wanted}; declare it with Kind::option"
+    )]
     Option {
         /// The kind.
         kind: String,
@@ -90,7 +94,13 @@ impl<'a> Builder<'a> {
         options: &'a HashMap<String, OptionValue>,
         resources: &'a mut Resources,
     ) -> Builder<'a> {
-        Builder { stage, kind, ports, options, resources }
+        Builder {
+            stage,
+            kind,
+            ports,
+            options,
+            resources,
+        }
     }
 
     /// The stage's name in its pipeline.
@@ -104,11 +114,24 @@ impl<'a> Builder<'a> {
         name: &str,
         header: &'static str,
     ) -> Result<usize, StageError> {
-        let ports = if direction == "input" { self.kind.inputs() } else { self.kind.outputs() };
-        ports.iter().position(|p| p.name == name && p.header == header).ok_or_else(|| {
-            let kind = self.kind.name().to_owned();
-            BuildError::Port { kind, direction, port: name.to_owned(), header }.into()
-        })
+        let ports = if direction == "input" {
+            self.kind.inputs()
+        } else {
+            self.kind.outputs()
+        };
+        ports
+            .iter()
+            .position(|p| p.name == name && p.header == header)
+            .ok_or_else(|| {
+                let kind = self.kind.name().to_owned();
+                BuildError::Port {
+                    kind,
+                    direction,
+                    port: name.to_owned(),
+                    header,
+                }
+                .into()
+            })
     }
 
     /// The key of the declared input `name`.
@@ -126,7 +149,11 @@ impl<'a> Builder<'a> {
         let index = self.kind.windows().iter().position(|w| w.name == name);
         index.map(Window::of).ok_or_else(|| {
             let kind = self.kind.name().to_owned();
-            BuildError::Window { kind, window: name.to_owned() }.into()
+            BuildError::Window {
+                kind,
+                window: name.to_owned(),
+            }
+            .into()
         })
     }
 
@@ -137,7 +164,12 @@ impl<'a> Builder<'a> {
 
     fn option_error(&self, option: &str, wanted: &'static str) -> StageError {
         let kind = self.kind.name().to_owned();
-        BuildError::Option { kind, option: option.to_owned(), wanted }.into()
+        BuildError::Option {
+            kind,
+            option: option.to_owned(),
+            wanted,
+        }
+        .into()
     }
 
     /// The option `name`, a whole number.

@@ -55,7 +55,9 @@ pub struct Caller<Call, Reply> {
 
 impl<Call, Reply> Clone for Caller<Call, Reply> {
     fn clone(&self) -> Self {
-        Caller { shared: Arc::clone(&self.shared) }
+        Caller {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 
@@ -95,16 +97,25 @@ impl<Call: 'static, Reply: 'static, R: 'static> Coroutine<Call, Reply, R> {
         body: impl FnOnce(Caller<Call, Reply>) -> R + 'static,
     ) -> io::Result<Self> {
         let id = NEXT_ID.fetch_add(1, Ordering::Relaxed);
-        let shared = Arc::new(Shared { id, yielder: AtomicPtr::new(ptr::null_mut()) });
+        let shared = Arc::new(Shared {
+            id,
+            yielder: AtomicPtr::new(ptr::null_mut()),
+        });
         let stack = DefaultStack::new(stack_bytes)?;
         let inner = corosensei::Coroutine::with_stack(
             stack,
             move |yielder: &Yield<Call, Reply>, _first: Option<Reply>| {
-                shared.yielder.store(ptr::from_ref(yielder).cast_mut(), Ordering::Relaxed);
+                shared
+                    .yielder
+                    .store(ptr::from_ref(yielder).cast_mut(), Ordering::Relaxed);
                 body(Caller { shared })
             },
         );
-        Ok(Coroutine { id, inner: ManuallyDrop::new(inner), started: false })
+        Ok(Coroutine {
+            id,
+            inner: ManuallyDrop::new(inner),
+            started: false,
+        })
     }
 
     /// Runs the body until its first call, or its end.

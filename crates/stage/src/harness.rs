@@ -100,26 +100,68 @@ impl Setup {
         let mut far = Ports::new(&mirror(&self.kind), TEST, &[]);
         let banks = self.banks()?;
         for (index, port) in self.kind.inputs().iter().enumerate() {
-            let from = End { ports: &mut far, port: index, core: 1 };
-            let to = End { ports: &mut ports, port: index, core: 0 };
-            join(&banks[&self.bytes_of(&port.name)], self.size_of(&port.name), from, to)?;
+            let from = End {
+                ports: &mut far,
+                port: index,
+                core: 1,
+            };
+            let to = End {
+                ports: &mut ports,
+                port: index,
+                core: 0,
+            };
+            join(
+                &banks[&self.bytes_of(&port.name)],
+                self.size_of(&port.name),
+                from,
+                to,
+            )?;
         }
         for (index, port) in self.kind.outputs().iter().enumerate() {
-            let from = End { ports: &mut ports, port: index, core: 0 };
-            let to = End { ports: &mut far, port: index, core: 1 };
-            join(&banks[&self.bytes_of(&port.name)], self.size_of(&port.name), from, to)?;
+            let from = End {
+                ports: &mut ports,
+                port: index,
+                core: 0,
+            };
+            let to = End {
+                ports: &mut far,
+                port: index,
+                core: 1,
+            };
+            join(
+                &banks[&self.bytes_of(&port.name)],
+                self.size_of(&port.name),
+                from,
+                to,
+            )?;
         }
         let stage = {
-            let mut builder =
-                Builder::new("stage", &self.kind, &ports, &self.options, &mut self.resources);
+            let mut builder = Builder::new(
+                "stage",
+                &self.kind,
+                &ports,
+                &self.options,
+                &mut self.resources,
+            );
             self.kind.make(&mut builder).map_err(HarnessError::Stage)?
         };
         let initial_stock = total_stock(&ports);
-        Ok(Harness { stage, ports, far, kind: self.kind, cohort: self.cohort, initial_stock, draining: false })
+        Ok(Harness {
+            stage,
+            ports,
+            far,
+            kind: self.kind,
+            cohort: self.cohort,
+            initial_stock,
+            draining: false,
+        })
     }
 
     fn bytes_of(&self, port: &str) -> usize {
-        self.page_bytes.get(port).copied().unwrap_or(self.page_bytes_default)
+        self.page_bytes
+            .get(port)
+            .copied()
+            .unwrap_or(self.page_bytes_default)
     }
 
     fn size_of(&self, port: &str) -> EdgeSize {
@@ -171,7 +213,10 @@ pub struct Harness {
 
 impl Harness {
     /// A stage of `kind`, about to be tested.
-    #[expect(clippy::new_ret_no_self, reason = "a harness is set up before it is built")]
+    #[expect(
+        clippy::new_ret_no_self,
+        reason = "a harness is set up before it is built"
+    )]
     pub fn new(kind: &Kind) -> Setup {
         Setup {
             kind: kind.clone(),
@@ -187,12 +232,20 @@ impl Harness {
     }
 
     fn input_of<H: Header>(&self, port: &str) -> usize {
-        let found = self.kind.inputs().iter().position(|p| p.name == port && p.header == H::NAME);
+        let found = self
+            .kind
+            .inputs()
+            .iter()
+            .position(|p| p.name == port && p.header == H::NAME);
         found.unwrap_or_else(|| panic!("the stage has no input `{port}` of type {}", H::NAME))
     }
 
     fn output_of<H: Header>(&self, port: &str) -> usize {
-        let found = self.kind.outputs().iter().position(|p| p.name == port && p.header == H::NAME);
+        let found = self
+            .kind
+            .outputs()
+            .iter()
+            .position(|p| p.name == port && p.header == H::NAME);
         found.unwrap_or_else(|| panic!("the stage has no output `{port}` of type {}", H::NAME))
     }
 
@@ -201,14 +254,19 @@ impl Harness {
     /// # Panics
     /// When there is no such port, or no room (see [`Harness::can_send`]).
     pub fn send<H: Header>(&mut self, port: &str, header: H, payload: &[u8]) {
-        assert!(self.try_send(port, header, payload), "no room on the way to `{port}`");
+        assert!(
+            self.try_send(port, header, payload),
+            "no room on the way to `{port}`"
+        );
     }
 
     /// Sends a message to the stage's input `port`, if there is room.
     pub fn try_send<H: Header>(&mut self, port: &str, header: H, payload: &[u8]) -> bool {
         let output = crate::Output::<H>::of(self.input_of::<H>(port));
         let mut io = Io::begin(&mut self.far, "test", usize::MAX, false);
-        let Some(mut page) = io.page(output) else { return false };
+        let Some(mut page) = io.page(output) else {
+            return false;
+        };
         page.payload_mut()[..payload.len()].copy_from_slice(payload);
         io.send(output, Message::new(page, header));
         true

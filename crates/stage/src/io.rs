@@ -75,7 +75,11 @@ impl<'a> Io<'a> {
         let pool = self.ports.inputs[index].pool;
         // SAFETY: only `Io::send` pushes into this ring's other end, and what it pushes is the
         // word of a page of this edge's bank, once; the ring gives each word once.
-        let page = unsafe { self.ports.pools[pool].bank.page_from_word(word, index as u16) };
+        let page = unsafe {
+            self.ports.pools[pool]
+                .bank
+                .page_from_word(word, index as u16)
+        };
         self.now_ns = clock_ns();
         let queue_ns = self.now_ns.saturating_sub(page.sent_ns());
         self.account_taken(index, queue_ns);
@@ -100,13 +104,24 @@ impl<'a> Io<'a> {
         port.stock -= 1;
         let pool = port.pool;
         let Some(empty) = self.ports.pool_take(pool) else {
-            unreachable!("stage `{}`: an input's stock counts a page that its pool has not", self.stage)
+            unreachable!(
+                "stage `{}`: an input's stock counts a page that its pool has not",
+                self.stage
+            )
         };
-        let InputLane { back, sender, sender_core, .. } = &mut self.ports.inputs[index].lanes[lane];
+        let InputLane {
+            back,
+            sender,
+            sender_core,
+            ..
+        } = &mut self.ports.inputs[index].lanes[lane];
         self.empty_to_cores |= 1 << *sender_core;
         let empty = empty.into_word(*sender, now_ns);
         if back.push(empty.get()).is_err() {
-            unreachable!("stage `{}`: a ring on the way back is smaller than its stock", self.stage)
+            unreachable!(
+                "stage `{}`: a ring on the way back is smaller than its stock",
+                self.stage
+            )
         }
         Some(PageWord::from_raw(word))
     }
@@ -191,7 +206,11 @@ impl<'a> Io<'a> {
     ///
     /// # Panics
     /// When the page is of another bank than the edge's.
-    pub fn try_send<H: Header>(&mut self, port: Output<H>, message: Message<H>) -> Result<(), Message<H>> {
+    pub fn try_send<H: Header>(
+        &mut self,
+        port: Output<H>,
+        message: Message<H>,
+    ) -> Result<(), Message<H>> {
         let index = port.0;
         let mut page = message.into_page();
         self.check_bank(index, &page);
@@ -213,7 +232,10 @@ impl<'a> Io<'a> {
         let lane = &mut port.lanes[0];
         let word = page.into_word(lane.receiver, now_ns);
         if lane.full.push(word.get()).is_err() {
-            unreachable!("stage `{}`: output {index}'s ring is smaller than its stock", self.stage)
+            unreachable!(
+                "stage `{}`: output {index}'s ring is smaller than its stock",
+                self.stage
+            )
         }
         self.full_to_cores |= 1 << lane.receiver_core;
         port.figures.count(now_ns, 1);

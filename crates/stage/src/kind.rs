@@ -82,13 +82,19 @@ impl Kind {
 
     /// Declares an input port for messages with header `H`.
     pub fn input<H: Header>(mut self, name: &str) -> Kind {
-        self.inputs.push(PortDeclaration { name: name.into(), header: H::NAME });
+        self.inputs.push(PortDeclaration {
+            name: name.into(),
+            header: H::NAME,
+        });
         self
     }
 
     /// Declares an output port for messages with header `H`.
     pub fn output<H: Header>(mut self, name: &str) -> Kind {
-        self.outputs.push(PortDeclaration { name: name.into(), header: H::NAME });
+        self.outputs.push(PortDeclaration {
+            name: name.into(),
+            header: H::NAME,
+        });
         self
     }
 
@@ -105,7 +111,11 @@ impl Kind {
     /// Declares that a message is taken from `input` only when `messages` messages have room on
     /// `output`. Sending so many for it cannot fail then.
     pub fn needs(mut self, input: &str, output: &str, messages: usize) -> Kind {
-        self.needs.push(Need { input: input.into(), output: output.into(), messages });
+        self.needs.push(Need {
+            input: input.into(),
+            output: output.into(),
+            messages,
+        });
         self
     }
 
@@ -122,7 +132,11 @@ impl Kind {
 
     /// Declares an option with its default and one line of documentation.
     pub fn option(mut self, name: &str, default: OptionValue, doc: &str) -> Kind {
-        self.options.push(OptionDeclaration { name: name.into(), default, doc: doc.into() });
+        self.options.push(OptionDeclaration {
+            name: name.into(),
+            default,
+            doc: doc.into(),
+        });
         self
     }
 
@@ -164,6 +178,8 @@ impl Kind {
 
 impl std::fmt::Debug for Kind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Kind").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Kind")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

@@ -36,13 +36,26 @@ impl<H: Header> Message<H> {
     /// A message made of an empty page, or of another message's page (which forwards the
     /// payload without a copy).
     pub fn new(mut page: Page, header: H) -> Self {
-        const { assert!(size_of::<H>() <= HEADER_BYTES_MAX, "a header has at most 112 bytes") };
+        const {
+            assert!(
+                size_of::<H>() <= HEADER_BYTES_MAX,
+                "a header has at most 112 bytes"
+            )
+        };
         *page.header_mut::<H>() = header;
-        Message { page, queue_ns: 0, header: PhantomData }
+        Message {
+            page,
+            queue_ns: 0,
+            header: PhantomData,
+        }
     }
 
     pub(crate) fn taken(page: Page, queue_ns: u64) -> Self {
-        Message { page, queue_ns, header: PhantomData }
+        Message {
+            page,
+            queue_ns,
+            header: PhantomData,
+        }
     }
 
     /// What the page holds.
@@ -84,6 +97,9 @@ impl<H: Header> From<Message<H>> for Page {
 
 impl<H: Header + std::fmt::Debug> std::fmt::Debug for Message<H> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Message").field("header", self.header()).field("page", &self.page).finish()
+        f.debug_struct("Message")
+            .field("header", self.header())
+            .field("page", &self.page)
+            .finish()
     }
 }

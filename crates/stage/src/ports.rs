@@ -112,20 +112,41 @@ impl Ports {
     /// `tokens` gives the size of each declared window.
     pub fn new(kind: &Kind, holder: Holder, tokens: &[usize]) -> Ports {
         let now_ns = clock_ns();
-        let index_of =
-            |name: &str| kind.outputs().iter().position(|p| p.name == name).unwrap_or(usize::MAX);
-        let figures = EdgeEndFigures { at_ns: now_ns, ..Default::default() };
+        let index_of = |name: &str| {
+            kind.outputs()
+                .iter()
+                .position(|p| p.name == name)
+                .unwrap_or(usize::MAX)
+        };
+        let figures = EdgeEndFigures {
+            at_ns: now_ns,
+            ..Default::default()
+        };
         let inputs = kind.inputs().iter().map(|port| {
             let needs = kind.need_list().iter().filter(|n| n.input == port.name);
-            let needs = needs.map(|n| NeedIndex { output: index_of(&n.output), messages: n.messages });
-            InputPort { needs: needs.collect(), figures, wanted: true, ..Default::default() }
+            let needs = needs.map(|n| NeedIndex {
+                output: index_of(&n.output),
+                messages: n.messages,
+            });
+            InputPort {
+                needs: needs.collect(),
+                figures,
+                wanted: true,
+                ..Default::default()
+            }
         });
-        let outputs = kind.outputs().iter().map(|_| OutputPort { figures, ..Default::default() });
+        let outputs = kind.outputs().iter().map(|_| OutputPort {
+            figures,
+            ..Default::default()
+        });
         Ports {
             holder,
             inputs: inputs.collect(),
             outputs: outputs.collect(),
-            windows: tokens.iter().map(|&n| WindowState::new(n, now_ns)).collect(),
+            windows: tokens
+                .iter()
+                .map(|&n| WindowState::new(n, now_ns))
+                .collect(),
             pools: Vec::new(),
             copies: CopyFigures::default(),
             messages_total: 0,
@@ -140,14 +161,26 @@ impl Ports {
     pub(crate) fn stock_mut(&mut self, label: u16) -> &mut usize {
         let label = usize::from(label);
         let inputs = self.inputs.len();
-        if label < inputs { &mut self.inputs[label].stock } else { &mut self.outputs[label - inputs].stock }
+        if label < inputs {
+            &mut self.inputs[label].stock
+        } else {
+            &mut self.outputs[label - inputs].stock
+        }
     }
 
     pub(crate) fn pool_index(&mut self, bank: &Bank) -> usize {
-        if let Some(index) = self.pools.iter().position(|p| p.bank.number() == bank.number()) {
+        if let Some(index) = self
+            .pools
+            .iter()
+            .position(|p| p.bank.number() == bank.number())
+        {
             return index;
         }
-        self.pools.push(Pool { bank: bank.clone(), pages: Vec::new(), dropped_seen: 0 });
+        self.pools.push(Pool {
+            bank: bank.clone(),
+            pages: Vec::new(),
+            dropped_seen: 0,
+        });
         self.pools.len() - 1
     }
 
@@ -171,7 +204,9 @@ impl Ports {
     pub(crate) fn collect(&mut self, output: usize) {
         let label = self.output_label(output);
         let port = &mut self.outputs[output];
-        let Some(pool) = self.pools.get_mut(port.pool) else { return };
+        let Some(pool) = self.pools.get_mut(port.pool) else {
+            return;
+        };
         for lane in &mut port.lanes {
             while let Some(word) = lane.back.pop() {
                 // SAFETY: only `Io::take` pushes into this ring's other end, and what it pushes
@@ -208,7 +243,9 @@ impl Ports {
             self.reclaim_dropped();
         }
         let port = &mut self.outputs[output];
-        let Some(lane) = port.lanes.first_mut() else { return 0 };
+        let Some(lane) = port.lanes.first_mut() else {
+            return 0;
+        };
         let wanted = port.stock.min(lane.full.capacity());
         // The producer's stock never exceeds the ring's capacity, so with everything collected
         // the slots are nearly always there; look only when they are not.
@@ -238,14 +275,19 @@ impl Ports {
     }
 
     fn has_message(&mut self, input: usize) -> bool {
-        self.inputs[input].lanes.iter_mut().any(|lane| !lane.full.is_empty())
+        self.inputs[input]
+            .lanes
+            .iter_mut()
+            .any(|lane| !lane.full.is_empty())
     }
 
     /// When the oldest message waiting at a wanted input was sent, if there is one.
     pub fn oldest_arrival_ns(&mut self) -> Option<u64> {
         let mut oldest: Option<u64> = None;
         for port in &mut self.inputs {
-            let Some(pool) = self.pools.get(port.pool) else { continue };
+            let Some(pool) = self.pools.get(port.pool) else {
+                continue;
+            };
             for lane in port.lanes.iter_mut().filter(|_| port.wanted) {
                 if let Some(word) = lane.full.head_word() {
                     let sent_ns = pool.bank.sent_ns(PageWord::from_raw(word));
@@ -278,7 +320,10 @@ impl Ports {
     pub fn blocked(&mut self) -> bool {
         let wants_room = self.outputs.iter().any(|o| o.wanted_beyond.is_some());
         let inputs = 0..self.inputs.len();
-        wants_room || inputs.into_iter().any(|i| self.inputs[i].wanted && self.has_message(i) && !self.needs_met(i))
+        wants_room
+            || inputs
+                .into_iter()
+                .any(|i| self.inputs[i].wanted && self.has_message(i) && !self.needs_met(i))
     }
 
     /// What the stage is doing from the end of this visit on; `held` is [`crate::Stage::held`].
@@ -302,13 +347,19 @@ impl Ports {
     /// Figures of the input at `index`, stock brought up to date.
     pub fn input_figures(&self, index: usize) -> EdgeEndFigures {
         let port = &self.inputs[index];
-        EdgeEndFigures { stock_pages: port.stock as u64, ..port.figures }
+        EdgeEndFigures {
+            stock_pages: port.stock as u64,
+            ..port.figures
+        }
     }
 
     /// Figures of the output at `index`, stock brought up to date.
     pub fn output_figures(&self, index: usize) -> EdgeEndFigures {
         let port = &self.outputs[index];
-        EdgeEndFigures { stock_pages: port.stock as u64, ..port.figures }
+        EdgeEndFigures {
+            stock_pages: port.stock as u64,
+            ..port.figures
+        }
     }
 
     /// Figures of the window at `index`.
@@ -328,12 +379,16 @@ impl Ports {
 
     /// Bytes of a page of input `index`; 0 while unconnected.
     pub fn input_page_bytes(&self, index: usize) -> usize {
-        self.inputs.get(index).map_or(0, |port| self.page_bytes(port.pool, port.lanes.is_empty()))
+        self.inputs
+            .get(index)
+            .map_or(0, |port| self.page_bytes(port.pool, port.lanes.is_empty()))
     }
 
     /// Bytes of a page of output `index`; 0 while unconnected.
     pub fn output_page_bytes(&self, index: usize) -> usize {
-        self.outputs.get(index).map_or(0, |port| self.page_bytes(port.pool, port.lanes.is_empty()))
+        self.outputs
+            .get(index)
+            .map_or(0, |port| self.page_bytes(port.pool, port.lanes.is_empty()))
     }
 
     fn page_bytes(&self, pool: usize, unconnected: bool) -> usize {
@@ -351,7 +406,9 @@ impl Ports {
             self.collect(index);
         }
         for port in &mut self.inputs {
-            let Some(pool) = self.pools.get(port.pool) else { continue };
+            let Some(pool) = self.pools.get(port.pool) else {
+                continue;
+            };
             for lane in &mut port.lanes {
                 while let Some(word) = lane.full.pop() {
                     // SAFETY: only `Io::try_send` pushes into this ring's other end, and what it

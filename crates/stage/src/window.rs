@@ -20,7 +20,11 @@ pub(crate) struct WindowState {
 
 impl WindowState {
     pub(crate) fn new(tokens: usize, now_ns: u64) -> WindowState {
-        let figures = WindowFigures { tokens: tokens as u64, at_ns: now_ns, ..Default::default() };
+        let figures = WindowFigures {
+            tokens: tokens as u64,
+            at_ns: now_ns,
+            ..Default::default()
+        };
         WindowState { figures }
     }
 
@@ -47,7 +51,10 @@ impl WindowState {
     }
 
     pub(crate) fn give(&mut self, now_ns: u64, latency_ns: u64) {
-        assert!(self.figures.out > 0, "a token was given back that was not out");
+        assert!(
+            self.figures.out > 0,
+            "a token was given back that was not out"
+        );
         self.advance(now_ns);
         let figures = &mut self.figures;
         figures.out -= 1;

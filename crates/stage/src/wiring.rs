@@ -33,7 +33,9 @@ pub enum WiringError {
     #[error(transparent)]
     Capacity(#[from] CapacityError),
     /// The bank has fewer pages than its edges need.
-    #[error("bank {bank} has {pages} pages, too few for its edges; a bank holds `ring` + `hold` pages of each of its edges")]
+    #[error(
+        "bank {bank} has {pages} pages, too few for its edges; a bank holds `ring` + `hold` pages of each of its edges"
+    )]
     BankTooSmall {
         /// The bank's number.
         bank: u16,
@@ -52,7 +54,10 @@ pub fn join(bank: &Bank, size: EdgeSize, from: End<'_>, to: End<'_>) -> Result<(
     let pages_out = bank.issue(size.ring, sender, label);
     let pages_in = bank.issue(size.hold, receiver, to.port as u16);
     if pages_out.len() < size.ring || pages_in.len() < size.hold {
-        return Err(WiringError::BankTooSmall { bank: bank.number(), pages: bank.pages() });
+        return Err(WiringError::BankTooSmall {
+            bank: bank.number(),
+            pages: bank.pages(),
+        });
     }
     let pool = from.ports.pool_index(bank);
     from.ports.pools[pool].pages.extend(pages_out);
@@ -70,6 +75,11 @@ pub fn join(bank: &Bank, size: EdgeSize, from: End<'_>, to: End<'_>) -> Result<(
     let input = &mut to.ports.inputs[to.port];
     input.pool = pool;
     input.stock += size.hold;
-    input.lanes.push(InputLane { full: full_out, back: back_in, sender, sender_core: from.core });
+    input.lanes.push(InputLane {
+        full: full_out,
+        back: back_in,
+        sender,
+        sender_core: from.core,
+    });
     Ok(())
 }

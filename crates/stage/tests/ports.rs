@@ -73,7 +73,13 @@ impl Stage for Subject {
 fn kind(habit: Habit) -> Kind {
     Kind::new("subject", move |b| {
         let (input, output) = (b.input("in")?, b.output("out")?);
-        Ok(Box::new(Subject { input, output, window: b.window("w")?, habit, kept: Vec::new() }))
+        Ok(Box::new(Subject {
+            input,
+            output,
+            window: b.window("w")?,
+            habit,
+            kept: Vec::new(),
+        }))
     })
     .input::<Number>("in")
     .output::<Number>("out")
@@ -82,7 +88,11 @@ fn kind(habit: Habit) -> Kind {
 }
 
 fn harness(habit: Habit, ring: usize, hold: usize) -> Harness {
-    Harness::new(&kind(habit)).page_bytes_all(4096).edges(ring, hold).build().unwrap()
+    Harness::new(&kind(habit))
+        .page_bytes_all(4096)
+        .edges(ring, hold)
+        .build()
+        .unwrap()
 }
 
 #[test]
@@ -113,7 +123,10 @@ fn a_message_is_taken_only_when_its_answer_has_room() {
     assert_eq!(accepted, 8);
     assert!(!h.runnable(), "without room nothing can go on");
     assert_eq!(h.receive::<Number>("out").unwrap().0.value, 0);
-    assert!(h.runnable(), "the page that came back is the room that was lacking");
+    assert!(
+        h.runnable(),
+        "the page that came back is the room that was lacking"
+    );
     h.run_until_idle().unwrap();
     for value in 1..8 {
         assert_eq!(h.receive::<Number>("out").unwrap().0.value, value);
@@ -164,7 +177,12 @@ fn sending_more_than_there_is_room_for_is_a_mistake_with_a_name() {
 #[test]
 fn a_cohort_ends_the_run() {
     let kind = kind(Habit::Forward);
-    let mut h = Harness::new(&kind).page_bytes_all(4096).edges(8, 8).cohort(3).build().unwrap();
+    let mut h = Harness::new(&kind)
+        .page_bytes_all(4096)
+        .edges(8, 8)
+        .cohort(3)
+        .build()
+        .unwrap();
     for value in 0..5 {
         h.send("in", Number { value }, &[]);
     }
@@ -192,5 +210,8 @@ fn the_builder_refuses_what_was_not_declared() {
         Err("not reached".into())
     });
     let error = Harness::new(&wrong).build().err().unwrap().to_string();
-    assert!(error.contains("has no input `nowhere` of type `test::Number`"), "{error}");
+    assert!(
+        error.contains("has no input `nowhere` of type `test::Number`"),
+        "{error}"
+    );
 }

@@ -30,7 +30,11 @@ pub fn kind() -> Kind {
     .input::<Visit>("visits")
     .output::<Visit>("counted")
     .needs("visits", "counted", 1) // a visit is taken only when its count can be sent
-    .option("names_max", OptionValue::Integer(1000), "names that are remembered")
+    .option(
+        "names_max",
+        OptionValue::Integer(1000),
+        "names that are remembered",
+    )
 }
 
 impl Stage for Counter {

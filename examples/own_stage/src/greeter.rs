@@ -42,15 +42,23 @@ pub fn kind() -> Kind {
 impl Stage for Greeter {
     fn run(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
         while let Some(visit) = io.take(self.counted) {
-            let mut page = io.page(self.responses).ok_or("needs(counted, responses) was not kept")?;
+            let mut page = io
+                .page(self.responses)
+                .ok_or("needs(counted, responses) was not kept")?;
             let header = greet(&visit, page.payload_mut())?;
             io.release(visit);
             io.send(self.responses, Message::new(page, header));
         }
         while let Some(request) = io.take(self.requests) {
             // The request's page, whose payload begins with the path, goes on as a visit.
-            let HttpRequest { tag, path_bytes, .. } = *request.header();
-            let visit = Visit { tag, name_bytes: u64::from(path_bytes), count: 0 };
+            let HttpRequest {
+                tag, path_bytes, ..
+            } = *request.header();
+            let visit = Visit {
+                tag,
+                name_bytes: u64::from(path_bytes),
+                count: 0,
+            };
             io.send(self.visits, Message::new(request.into_page(), visit));
         }
         Ok(())
@@ -58,11 +66,19 @@ impl Stage for Greeter {
 }
 
 fn greet(visit: &Message<Visit>, page: &mut [u8]) -> Result<HttpResponse, StageError> {
-    let Visit { tag, name_bytes, count } = *visit.header();
+    let Visit {
+        tag,
+        name_bytes,
+        count,
+    } = *visit.header();
     let name = String::from_utf8_lossy(&visit.payload()[..name_bytes as usize]);
     let mut body = &mut page[RESPONSE_HEADROOM_BYTES..];
     let room = body.len();
-    writeln!(body, "Hello {}, this is visit {count}.", name.trim_matches('/'))?;
+    writeln!(
+        body,
+        "Hello {}, this is visit {count}.",
+        name.trim_matches('/')
+    )?;
     let body_bytes = room - body.len();
     Ok(HttpResponse {
         tag,

@@ -12,6 +12,8 @@ use crate::disk::{Disk, Errno};
 
 /// The header of a database that SQLite has written to begins with this.
 const MAGIC: &[u8; 16] = b"SQLite format 3\0";
+/// The header of a write-ahead log.
+const WAL_HEADER_BYTES: usize = 32;
 /// As far as the header's size fields reach.
 const HEADER_BYTES: usize = 100;
 const STEP_BYTES_MAX: u64 = 64 << 20;
@@ -276,14 +278,18 @@ impl<D: Disk> Files<D> {
 
     /// Sets the size. A database or log keeps its blocks: only what SQLite sees gets shorter.
     /// SQLite needs no more: a database's size is in its header, and the frames beyond the end of
-    /// a log that was reset are in the database already.
+    /// a log that was reset are in the database already. A log that is emptied loses its header,
+    /// so that the next opening need not read frames that are in the database; if a power cut
+    /// loses that write, it reads them, and finds what it has.
     pub fn truncate(&mut self, slot: usize, size_bytes: u64) -> Result<(), FileError> {
         let file = self.sound(slot)?;
-        let id = file.id;
-        if file.role == Role::Journal {
-            let truncated = self.disk.truncate(id, size_bytes);
-            self.keep(slot, truncated)?;
-        }
+        let (id, role) = (file.id, file.role);
+        let done = match role {
+            Role::Journal => self.disk.truncate(id, size_bytes),
+            Role::Wal if size_bytes == 0 => self.disk.write(id, 0, &[0; WAL_HEADER_BYTES]),
+            Role::Wal | Role::Database => Ok(()),
+        };
+        self.keep(slot, done)?;
         self.file(slot)?.size_bytes = size_bytes;
         Ok(())
     }

@@ -116,7 +116,7 @@ impl<D: Disk + 'static> Session<D> {
         self.vfs.files().borrow_mut().disk_mut().settle();
     }
 
-    /// Closes the database: copies the log into it, and keeps the log's file.
+    /// Closes the database: copies the log into it, empties the log, and keeps its file.
     ///
     /// # Errors
     /// When SQLite cannot close it; it is recovered when it is opened again.
@@ -126,6 +126,8 @@ impl<D: Disk + 'static> Session<D> {
         };
         self.guard.own();
         connection.flush_prepared_statement_cache();
+        // Only a saving for the next opening: if it fails, the log is read again then.
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
         connection.close().map_err(|(connection, error)| {
             drop(connection);
             DbError::Close(error)
