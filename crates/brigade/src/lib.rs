@@ -41,6 +41,8 @@ pub use zerocopy;
 
 pub use cli::{Cli, Command, Nic, RunArgs, TopArgs};
 pub use error::Error;
+pub use pipelines::named as pipeline;
+pub use prepare::fill_disk;
 pub use registry::registry;
 
 /// The whole program: reads the command line and runs what it says, with the kinds of stages in

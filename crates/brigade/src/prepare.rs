@@ -16,6 +16,7 @@ use brigade_bookstore::Progress as Filling;
 use brigade_graph::{Pipeline, Placement};
 use brigade_runtime::{CounterSource, Plan, Running};
 use brigade_stage::{OptionValue, Registry};
+use brigade_topology::Machine;
 
 use crate::cli::RunArgs;
 use crate::memory::HandedDisk;
@@ -189,43 +190,18 @@ impl Filler<'_> {
         for kind in ["db", "fs", "block"] {
             self.copy_options(&mut pipeline, kind)?;
         }
-        pipeline.set_option(
-            "populate",
-            "items",
-            OptionValue::Integer(self.items() as i64),
+        let create_bytes = OptionValue::Integer(create_bytes as i64);
+        pipeline.set_option("block", "create_bytes", create_bytes)?;
+        let handed = handed.map(|disk| Box::new(disk) as Box<dyn TestDisk>);
+        let items = populate(
+            pipeline,
+            self.items(),
+            disk,
+            handed,
+            self.core,
+            self.stopper,
         )?;
-        pipeline.set_option("fs", "disk", OptionValue::text(disk))?;
-        pipeline.set_option("block", "disk", OptionValue::text(disk))?;
-        pipeline.set_option(
-            "block",
-            "create_bytes",
-            OptionValue::Integer(create_bytes as i64),
-        )?;
-        let placement = Placement::fused(&pipeline, self.core);
-        let mut plan = Plan::new(pipeline, placement);
-        let (sender, progress) = channel::<Filling>();
-        plan.resources("populate")
-            .put::<Sender<Filling>>("progress", sender);
-        if let Some(handed) = handed {
-            plan.resources("block")
-                .put("disk", Box::new(handed) as Box<dyn TestDisk>);
-        }
-        let running = Running::start(plan)?;
-        let stop = running.stop_handle();
-        self.stopper.set(stop.clone());
-        let watcher = std::thread::spawn(move || {
-            let result = watch(&progress);
-            stop.stop();
-            result
-        });
-        let ended = running.wait(None);
-        let result = watcher.join().unwrap_or(Err("its watcher panicked".into()));
-        ended?;
-        let populate = |reason| Error::Populate {
-            disk: disk.to_owned(),
-            reason,
-        };
-        self.check_items(disk, result.map_err(populate)?)
+        self.check_items(disk, items)
     }
 
     /// The options of the pipeline's own db, fs and block stages hold for filling, too.
@@ -251,6 +227,61 @@ impl Filler<'_> {
             _ => Ok(found),
         }
     }
+}
+
+/// Fills `disk` with a shop of `items` books, through the populate pipeline; gives the number of
+/// books that it has then. For tests, which hand the same disk to a web pipeline afterwards.
+///
+/// # Errors
+/// When the disk fails, or holds something else.
+pub fn fill_disk(registry: &Registry, disk: Box<dyn TestDisk>, items: u64) -> Result<u64, Error> {
+    let pipeline = pipelines::populate(registry)?;
+    let core = Machine::read()?.ids()[0];
+    populate(
+        pipeline,
+        items,
+        "the disk handed in",
+        Some(disk),
+        core,
+        &Stopper::default(),
+    )
+}
+
+/// Runs a populate pipeline to its end; gives the number of books in the shop.
+fn populate(
+    mut pipeline: Pipeline,
+    items: u64,
+    disk: &str,
+    handed: Option<Box<dyn TestDisk>>,
+    core: usize,
+    stopper: &Stopper,
+) -> Result<u64, Error> {
+    pipeline.set_option("populate", "items", OptionValue::Integer(items as i64))?;
+    pipeline.set_option("fs", "disk", OptionValue::text(disk))?;
+    pipeline.set_option("block", "disk", OptionValue::text(disk))?;
+    let placement = Placement::fused(&pipeline, core);
+    let mut plan = Plan::new(pipeline, placement);
+    let (sender, progress) = channel::<Filling>();
+    plan.resources("populate")
+        .put::<Sender<Filling>>("progress", sender);
+    if let Some(handed) = handed {
+        plan.resources("block").put("disk", handed);
+    }
+    let running = Running::start(plan)?;
+    let stop = running.stop_handle();
+    stopper.set(stop.clone());
+    let watcher = std::thread::spawn(move || {
+        let result = watch(&progress);
+        stop.stop();
+        result
+    });
+    let ended = running.wait(None);
+    let result = watcher.join().unwrap_or(Err("its watcher panicked".into()));
+    ended?;
+    result.map_err(|reason| Error::Populate {
+        disk: disk.to_owned(),
+        reason,
+    })
 }
 
 /// Follows the filling to its end and shows it; gives the number of books.
