@@ -4,6 +4,12 @@
 //! thread that made it only. Only a database, its log and its journal can be opened: a temporary
 //! file is refused, because temporary things live in memory. Nothing here reaches the host's file
 //! system.
+//!
+//! # Safety
+//! The C callbacks are called by SQLite alone, with what its VFS contract promises: the VFS pointer
+//! is the one that was registered here and lives until it is unregistered; a file pointer has
+//! `szOsFile` bytes and was opened by `open`; names end with a zero byte; buffers have the length
+//! that is given with them; and nothing is called after the last connection was closed.
 
 use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};

@@ -305,7 +305,6 @@ fn sized() -> Vec<Case> {
 }
 
 fn chunks() -> Vec<Case> {
-    let both = "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n";
     vec![
         case("chunked", chunked("3\r\nabc\r\n0\r\n\r\n"), &[200], true),
         case(
@@ -332,6 +331,11 @@ fn chunks() -> Vec<Case> {
             &[200],
             true,
         ),
+    ]
+}
+
+fn wrong_chunks() -> Vec<Case> {
+    vec![
         case(
             "too many digits",
             chunked("00000000000000003\r\nabc\r\n0\r\n\r\n"),
@@ -381,6 +385,12 @@ fn chunks() -> Vec<Case> {
             &[431],
             false,
         ),
+    ]
+}
+
+fn transfer_codings() -> Vec<Case> {
+    let both = "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n";
+    vec![
         case(
             "length and chunked",
             post(both, "3\r\nabc\r\n0\r\n\r\n"),
@@ -431,8 +441,15 @@ fn chunks() -> Vec<Case> {
 
 /// All of them.
 pub fn cases() -> Vec<Case> {
-    [plain(), targets(), methods(), heads(), sized(), chunks()]
-        .into_iter()
-        .flatten()
-        .collect()
+    let kinds = [
+        plain(),
+        targets(),
+        methods(),
+        heads(),
+        sized(),
+        chunks(),
+        wrong_chunks(),
+        transfer_codings(),
+    ];
+    kinds.into_iter().flatten().collect()
 }
