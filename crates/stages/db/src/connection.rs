@@ -166,6 +166,9 @@ fn set_pragmas(connection: &Connection, options: &Options) -> Result<()> {
 fn set_limits(connection: &Connection) -> Result<()> {
     connection.set_prepared_statement_cache_capacity(CACHED_STATEMENTS);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    // Plans do not depend on the values of parameters. Without this, a build with STAT4 compiles a
+    // cached statement anew for each new value: a third of the time of a shop page.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LENGTH_BYTES_MAX)?;
     connection.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     // SQLite's parser and code generator recurse; the coroutine's stack is small.

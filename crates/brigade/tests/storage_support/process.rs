@@ -1,0 +1,1 @@
+//! `brigade run` as a process of its own.
