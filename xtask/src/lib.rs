@@ -1,4 +1,5 @@
 //! Developer commands of Brigade. [`tidy`] checks the habits of the house that neither the compiler
-//! nor clippy knows; `cargo test` runs it too.
+//! nor clippy knows; `cargo test` runs it too. [`figures`] measures the release build.
 
+pub mod figures;
 pub mod tidy;

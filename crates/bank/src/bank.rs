@@ -49,7 +49,8 @@ impl Memory {
     }
 
     pub(crate) fn note_drop(&self) {
-        self.dropped_total.fetch_add(1, Ordering::Relaxed);
+        // Release: whoever reads this count finds the dropped page in the holder table.
+        self.dropped_total.fetch_add(1, Ordering::Release);
     }
 
     /// Address of the slot of page `index`; the caller has checked `index < pages`.
@@ -130,6 +131,15 @@ pub struct Bank {
     memory: Arc<Memory>,
 }
 
+/// Two handles are equal when they are of the same bank.
+impl PartialEq for Bank {
+    fn eq(&self, other: &Bank) -> bool {
+        Arc::ptr_eq(&self.memory, &other.memory)
+    }
+}
+
+impl Eq for Bank {}
+
 /// How many pages a holder has, by the holder table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HolderCount {
@@ -198,6 +208,11 @@ impl Bank {
         pages
     }
 
+    /// Whether `page` is one of this bank's, and not of another one with the same number.
+    pub fn owns(&self, page: &Page) -> bool {
+        page.is_of(&self.memory)
+    }
+
     /// Turns a word back into the page it stands for.
     ///
     /// # Panics
@@ -207,7 +222,7 @@ impl Bank {
     /// # Safety
     /// `word` came from [`Page::into_word`] of a page of this bank, and each word is turned
     /// back at most once.
-    pub unsafe fn page_from_word(&self, word: PageWord, label: u16) -> Page {
+    pub(crate) unsafe fn page_from_word(&self, word: PageWord, label: u16) -> Page {
         let index = self.index_of(word);
         let slot = self.memory.slot(index);
         if cfg!(debug_assertions) {
@@ -243,7 +258,7 @@ impl Bank {
     }
 
     /// When the page of a word that is under way was sent, in nanoseconds of the sender's clock.
-    pub fn sent_ns(&self, word: PageWord) -> u64 {
+    pub(crate) fn sent_ns(&self, word: PageWord) -> u64 {
         self.memory.slot(self.index_of(word)).sent_ns()
     }
 
@@ -262,7 +277,7 @@ impl Bank {
     /// How many pages were ever dropped instead of handed on; a change means that
     /// [`Bank::reclaim`] may find something.
     pub fn dropped_total(&self) -> u64 {
-        self.memory.dropped_total.load(Ordering::Relaxed)
+        self.memory.dropped_total.load(Ordering::Acquire)
     }
 
     /// What the holder table says of `holder`.
@@ -328,4 +343,45 @@ fn map_shared(memfd: &OwnedFd, bytes: usize) -> rustix::io::Result<NonNull<u8>> 
         )?
     };
     NonNull::new(base.cast()).ok_or(rustix::io::Errno::NOMEM)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU64;
+
+    use super::*;
+
+    fn bank(number: u16) -> Bank {
+        Bank::new(number, 4, 4096).unwrap()
+    }
+
+    fn page(bank: &Bank, word: PageWord) -> Page {
+        // SAFETY: each test turns a word of this bank back once; where it does not, that panics
+        // before a page is made.
+        unsafe { bank.page_from_word(word, 0) }
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    #[should_panic(expected = "page 0 of bank 7 was given back twice")]
+    fn a_page_given_back_twice_is_detected() {
+        let bank = bank(7);
+        let word = bank.issue(1, 1, 0).remove(0).into_word(2, 0);
+        let _first = std::mem::ManuallyDrop::new(page(&bank, word));
+        page(&bank, word);
+    }
+
+    #[test]
+    #[should_panic(expected = "page 0 belongs to bank 7, but was given to bank 8")]
+    fn a_page_given_to_the_wrong_bank_is_detected() {
+        let word = bank(7).issue(1, 1, 0).remove(0).into_word(2, 0);
+        page(&bank(8), word);
+    }
+
+    #[test]
+    #[should_panic(expected = "bank 7 has no page 4294967295")]
+    fn a_word_that_names_no_page_is_refused() {
+        let word = NonZeroU64::new(7 << 32).unwrap();
+        page(&bank(7), PageWord::from_raw(word));
+    }
 }

@@ -10,8 +10,8 @@
 //! ```
 //!
 //! A [`Page`] is owned by exactly one holder: it cannot be copied, only moved. What travels
-//! through a ring is its [`PageWord`], bank number and page number, never an address, so that
-//! it means the same in every address space. Headers lie out of line so that a page is all
+//! through a ring ([`page_ring`]) is its word, bank number and page number, never an address, so
+//! that it means the same in every address space. Headers lie out of line so that a page is all
 //! payload: a 4 KiB block, an aligned O_DIRECT buffer or a large segment fits one page.
 //!
 //! The bank's memory stays mapped as long as one of its pages or words exists anywhere: each
@@ -23,11 +23,13 @@
 mod bank;
 mod error;
 mod page;
+mod page_ring;
 mod slot;
 
 pub use bank::{Bank, HolderCount};
 pub use error::BankError;
-pub use page::{Page, PageWord};
+pub use page::Page;
+pub use page_ring::{PageConsumer, PageProducer, page_ring};
 pub use slot::HEADER_BYTES_MAX;
 
 /// Identifies a holder of pages (a stage) in the holder table; 0 is nobody.

@@ -14,7 +14,7 @@ use crate::slot::{HEADER_BYTES_MAX, HEADER_OFFSET_BYTES, State};
 /// Bank number and page number in one non-zero word: what a ring carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(transparent)]
-pub struct PageWord(NonZeroU64);
+pub(crate) struct PageWord(NonZeroU64);
 
 impl PageWord {
     fn new(bank: u16, index: u32) -> PageWord {
@@ -24,22 +24,22 @@ impl PageWord {
     }
 
     /// The raw word.
-    pub fn get(self) -> NonZeroU64 {
+    pub(crate) fn get(self) -> NonZeroU64 {
         self.0
     }
 
     /// A word as it came out of a ring; checked where it is turned into a page.
-    pub fn from_raw(word: NonZeroU64) -> PageWord {
+    pub(crate) fn from_raw(word: NonZeroU64) -> PageWord {
         PageWord(word)
     }
 
     /// Number of the bank.
-    pub fn bank(self) -> u16 {
+    pub(crate) fn bank(self) -> u16 {
         (self.0.get() >> 32) as u16
     }
 
     /// Number of the page in its bank; `u32::MAX` for a word that stands for none.
-    pub fn index(self) -> u32 {
+    pub(crate) fn index(self) -> u32 {
         (self.0.get() as u32).wrapping_sub(1)
     }
 }
@@ -127,9 +127,13 @@ impl Page {
         self.memory.number()
     }
 
+    pub(crate) fn is_of(&self, memory: &Arc<Memory>) -> bool {
+        Arc::ptr_eq(&self.memory, memory)
+    }
+
     /// Sends the page on: it becomes a word that only [`crate::Bank::page_from_word`] turns back,
     /// and counts as held by `receiver` from now on.
-    pub fn into_word(self, receiver: Holder, sent_ns: u64) -> PageWord {
+    pub(crate) fn into_word(self, receiver: Holder, sent_ns: u64) -> PageWord {
         let page = ManuallyDrop::new(self);
         let slot = page.memory.slot(page.index);
         slot.set_sent_ns(sent_ns);

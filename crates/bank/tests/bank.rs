@@ -1,20 +1,12 @@
 //! What a bank promises: a constant number of pages, each with one owner, and none ever lost.
 
-use brigade_bank::{Bank, BankError, HolderCount, Page, PageWord};
-use std::num::NonZeroU64;
+use brigade_bank::{Bank, BankError, HolderCount, Page, page_ring};
 
 const ME: u16 = 1;
 const OTHER: u16 = 2;
 
 fn bank() -> Bank {
     Bank::new(7, 4, 4096).unwrap()
-}
-
-/// Turns a word back; tests know where their words come from.
-fn page(bank: &Bank, word: PageWord) -> Page {
-    // SAFETY: each test turns each word of its own bank back once, unless it tests just that,
-    // and then the second time panics before a page is made.
-    unsafe { bank.page_from_word(word, 0) }
 }
 
 #[test]
@@ -32,9 +24,13 @@ fn payload_and_header_travel_with_the_page() {
     let mut sent = bank.issue(1, ME, 0).remove(0);
     sent.payload_mut()[4095] = 42;
     *sent.header_mut::<[u64; 14]>() = [9; 14];
-    let word = sent.into_word(OTHER, 1234);
-    assert_eq!(bank.sent_ns(word), 1234);
-    let taken = page(&bank, word);
+    let (mut producer, mut consumer) = page_ring(&bank, 2).unwrap();
+    assert_eq!(consumer.head_sent_ns(), None);
+    producer.push(sent, OTHER, 1234).unwrap();
+    assert_eq!(consumer.head_sent_ns(), Some(1234));
+    let taken = consumer.pop(3).unwrap();
+    assert!(consumer.is_empty() && consumer.pop(3).is_none());
+    assert_eq!((taken.sent_ns(), taken.label()), (1234, 3));
     assert_eq!(taken.payload()[4095], 42);
     assert_eq!(*taken.header::<[u64; 14]>(), [9; 14]);
     assert_eq!(
@@ -61,7 +57,10 @@ fn pages_do_not_overlap() {
 #[test]
 fn the_holder_table_follows_a_page() {
     let bank = bank();
-    let word = bank.issue(1, ME, 0).remove(0).into_word(OTHER, 0);
+    let (mut producer, mut consumer) = page_ring(&bank, 1).unwrap();
+    producer
+        .push(bank.issue(1, ME, 0).remove(0), OTHER, 0)
+        .unwrap();
     assert_eq!(bank.held_by(ME), HolderCount::default());
     assert_eq!(
         bank.held_by(OTHER),
@@ -70,7 +69,7 @@ fn the_holder_table_follows_a_page() {
             dropped: 0
         }
     );
-    drop(page(&bank, word));
+    drop(consumer.pop(0));
     assert_eq!(
         bank.held_by(OTHER),
         HolderCount {
@@ -93,40 +92,51 @@ fn a_dropped_page_is_reclaimed_with_its_label_and_only_by_its_holder() {
 }
 
 #[test]
-fn the_memory_outlives_the_bank_as_long_as_a_page_or_word_does() {
+fn the_memory_outlives_the_bank_as_long_as_a_page_is_anywhere() {
     let bank = bank();
-    let word = bank.issue(1, ME, 0).remove(0).into_word(ME, 0);
-    let second = bank.clone();
-    drop(bank);
-    let mut last = page(&second, word);
-    drop(second);
+    let (mut producer, mut consumer) = page_ring(&bank, 1).unwrap();
+    producer
+        .push(bank.issue(1, ME, 0).remove(0), ME, 0)
+        .unwrap();
+    drop((bank, producer));
+    let mut last = consumer.pop(0).unwrap();
+    drop(consumer);
     last.payload_mut().fill(1);
     assert_eq!(last.payload()[0], 1);
 }
 
 #[test]
-#[cfg(debug_assertions)]
-#[should_panic(expected = "page 0 of bank 7 was given back twice")]
-fn a_page_given_back_twice_is_detected() {
+fn a_full_ring_gives_the_page_back_as_it_was() {
     let bank = bank();
-    let word = bank.issue(1, ME, 0).remove(0).into_word(OTHER, 0);
-    let _first = std::mem::ManuallyDrop::new(page(&bank, word));
-    page(&bank, word);
+    let (mut producer, mut consumer) = page_ring(&bank, 1).unwrap();
+    let mut pages = bank.issue(2, ME, 5);
+    pages[1].payload_mut()[0] = 42;
+    let second = pages.remove(1);
+    producer.push(pages.remove(0), OTHER, 0).unwrap();
+    let second = producer.push(second, OTHER, 0).unwrap_err();
+    assert_eq!((second.payload()[0], second.label()), (42, 5));
+    assert!(consumer.pop(0).is_some());
 }
 
 #[test]
-#[should_panic(expected = "page 0 belongs to bank 7, but was given to bank 8")]
-fn a_page_given_to_the_wrong_bank_is_detected() {
-    let other = Bank::new(8, 1, 4096).unwrap();
-    let word = bank().issue(1, ME, 0).remove(0).into_word(OTHER, 0);
-    page(&other, word);
+fn pages_under_way_to_an_end_that_is_dropped_can_be_reclaimed() {
+    let bank = bank();
+    let (mut producer, consumer) = page_ring(&bank, 4).unwrap();
+    for page in bank.issue(3, ME, 0) {
+        producer.push(page, OTHER, 0).unwrap();
+    }
+    drop(consumer);
+    assert_eq!(bank.dropped_total(), 3);
+    assert_eq!(bank.reclaim(OTHER).len(), 3);
 }
 
+/// Two pipelines of one process both have a bank 7: their pages must not be mixed up.
 #[test]
-#[should_panic(expected = "bank 7 has no page 4294967295")]
-fn a_word_that_names_no_page_is_refused() {
-    let word = NonZeroU64::new(7 << 32).unwrap();
-    page(&bank(), PageWord::from_raw(word));
+#[should_panic(expected = "a page of bank 7 was given to a ring of bank 7")]
+fn a_page_of_another_bank_is_refused_even_if_the_number_is_the_same() {
+    let (mut producer, _consumer) = page_ring(&bank(), 1).unwrap();
+    let foreign = bank().issue(1, ME, 0).remove(0);
+    let _ = producer.push(foreign, OTHER, 0);
 }
 
 #[test]

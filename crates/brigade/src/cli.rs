@@ -65,7 +65,7 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub connections: u32,
     /// With --nic wire: the path that the load asks for; {} becomes the numbers 1 to the items,
-    /// in turn.
+    /// in turn. `order` buys books instead: three pages an order.
     #[arg(long, default_value = "/product/{}", value_name = "PATH")]
     pub path: String,
 }

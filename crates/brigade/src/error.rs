@@ -65,11 +65,27 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// A signal came before the image was complete.
+    #[error("{disk} is not filled: it was interrupted; start again")]
+    Interrupted {
+        /// The image.
+        disk: String,
+    },
     /// The port is in use.
     #[error("{listen} is in use by another program; choose another address with --listen")]
     PortInUse {
         /// The address.
         listen: String,
+    },
+    /// The address is none, or not one of this machine, or not for everyone to use.
+    #[error(
+        "cannot listen on {listen}: {source}; give an address and a port of this machine with --listen, such as 127.0.0.1:8080"
+    )]
+    Listen {
+        /// The address.
+        listen: String,
+        /// Why.
+        source: std::io::Error,
     },
     /// Not a size of a memory disk.
     #[error("--disk {0} is not a memory disk; give mem:SIZE with at least 16M, such as mem:256M")]
@@ -82,5 +98,5 @@ pub enum Error {
     },
     /// The in-process load failed.
     #[error("the load on the wire failed: {0}")]
-    Load(String),
+    Load(#[from] crate::load::LoadError),
 }

@@ -42,13 +42,13 @@ pub struct Image {
 
 /// Checks that the address can be listened on, before an image is made.
 pub fn check_listen(listen: &str) -> Result<(), Error> {
-    // The portal reports what is wrong with an address in its own words; a port in use is
-    // what would be found out late.
-    match TcpListener::bind(listen) {
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Err(Error::PortInUse {
-            listen: listen.to_owned(),
-        }),
-        _ => Ok(()),
+    let listen = listen.to_owned();
+    match TcpListener::bind(&listen) {
+        Ok(_) => Ok(()),
+        Err(source) if source.kind() == std::io::ErrorKind::AddrInUse => {
+            Err(Error::PortInUse { listen })
+        }
+        Err(source) => Err(Error::Listen { listen, source }),
     }
 }
 
@@ -87,6 +87,9 @@ pub fn image(
     filler.at_new_path(&path)
 }
 
+/// One of the block stage's counters.
+type Counter = fn(&BlockCounters) -> &AtomicU64;
+
 /// Hands the disk and its counters to the block stage.
 pub fn hand_in(plan: &mut Plan, image: Image) {
     let Some(block) = stage_of_kind(&plan.pipeline, "block") else {
@@ -101,7 +104,7 @@ pub fn hand_in(plan: &mut Plan, image: Image) {
     let counters = Arc::new(BlockCounters::default());
     plan.resources(&block)
         .put("block_counters", Arc::clone(&counters));
-    let names: [(&str, fn(&BlockCounters) -> &AtomicU64); 3] = [
+    let names: [(&str, Counter); 3] = [
         ("block_reads_total", |c| &c.reads),
         ("block_writes_total", |c| &c.writes),
         ("block_flushes_total", |c| &c.flushes),
@@ -172,8 +175,8 @@ impl Filler<'_> {
                 })
             }
             Err(error) => {
-                // What was begun is of no use, and what went wrong has been said.
-                let _ = std::fs::remove_file(&partial);
+                // What was begun is of no use, unless it is another Brigade's that came first.
+                let _ = remove_stale(&partial);
                 Err(error)
             }
         }
@@ -278,9 +281,12 @@ fn populate(
     let ended = running.wait(None);
     let result = watcher.join().unwrap_or(Err("its watcher panicked".into()));
     ended?;
-    result.map_err(|reason| Error::Populate {
-        disk: disk.to_owned(),
-        reason,
+    result.map_err(|reason| {
+        let disk = disk.to_owned();
+        match stopper.stopped() {
+            true => Error::Interrupted { disk },
+            false => Error::Populate { disk, reason },
+        }
     })
 }
 
@@ -301,7 +307,7 @@ fn watch(progress: &Receiver<Filling>) -> Result<u64, String> {
             Filling::Failed(error) => return Err(error.to_string()),
         }
     }
-    Err("it was interrupted; start again".into())
+    Err("it ended before the shop was complete; start again".into())
 }
 
 /// Removes what an interrupted start left behind, unless another Brigade is at it.

@@ -13,7 +13,7 @@ use brigade_stage::{OptionValue, Registry};
 use brigade_topology::{Machine, parse_cores};
 
 use crate::cli::{Nic, RunArgs, TopArgs, default_disk};
-use crate::load::{self, Load};
+use crate::load::{self, Errand, Load, LoadError};
 use crate::signals::Stopper;
 use crate::{Error, pipelines, prepare, top};
 
@@ -50,7 +50,14 @@ pub fn run(args: &RunArgs, registry: &Registry) -> Result<(), Error> {
         prepare::check_listen(&listen)?;
     }
     let stopper = Stopper::new()?;
-    let image = prepare::image(args, &pipeline, registry, cores[0], &stopper)?;
+    let image = match prepare::image(args, &pipeline, registry, cores[0], &stopper) {
+        // Being asked to stop is an orderly end, here as later.
+        Err(interrupted @ Error::Interrupted { .. }) => {
+            eprintln!("brigade: {interrupted}");
+            return Ok(());
+        }
+        image => image?,
+    };
     if stopper.stopped() {
         return Ok(());
     }
@@ -196,23 +203,26 @@ fn run_wire(
     items: u64,
     stopper: &Stopper,
 ) -> Result<(), Error> {
-    let (end, peer) = wire::pair(WIRE_PACKETS).map_err(|e| Error::Load(e.to_string()))?;
+    let (end, peer) = wire::pair(WIRE_PACKETS).map_err(LoadError::from)?;
     plan.resources(nic).put("wire", end);
     println!("brigade: {}", describe(&plan));
     let load = Load {
         connections: args.connections as usize,
-        path: args.path.clone(),
+        errand: match args.path.as_str() {
+            "order" => Errand::Order,
+            path => Errand::Page(path.to_owned()),
+        },
         items,
         warm_up: WARM_UP,
     };
     println!(
         "brigade: {} connections on the wire ask for {}",
-        load.connections, load.path
+        load.connections, args.path
     );
     let running = Running::start(plan)?;
     let stop_load = Arc::new(AtomicBool::new(false));
     let thread = load::spawn(peer, load, Arc::clone(&stop_load));
-    let thread = thread.map_err(|e| Error::Load(e.to_string()))?;
+    let thread = thread.map_err(|e| LoadError::Thread(e.to_string()))?;
     let limit = args
         .duration_s
         .map(|seconds| Duration::from_secs(seconds) + WARM_UP);
@@ -221,11 +231,7 @@ fn run_wire(
     let result = running.wait_then(limit, || stop_load.store(true, Ordering::Relaxed));
     let outcome = thread.join();
     result?;
-    report(
-        outcome
-            .map_err(|_| Error::Load("its thread panicked".into()))?
-            .map_err(Error::Load)?,
-    )
+    report(outcome.map_err(|_| LoadError::Thread("panicked".into()))??)
 }
 
 fn report(outcome: load::Outcome) -> Result<(), Error> {
@@ -250,7 +256,7 @@ fn report(outcome: load::Outcome) -> Result<(), Error> {
         outcome.quantile_ns(0.99) as f64 / 1e3
     );
     if outcome.pages == 0 {
-        return Err(Error::Load("not one page was answered".into()));
+        return Err(LoadError::NoPages.into());
     }
     Ok(())
 }

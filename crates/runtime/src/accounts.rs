@@ -41,7 +41,8 @@ impl Accounts {
     }
 
     /// The core comes to the stage at `now_ns`. If a message arrived while the stage was waiting
-    /// for one, it has been *ready* since the message was sent.
+    /// for one, it has been *ready* since the message was sent (or *blocked*, when what the message
+    /// needs is lacking).
     pub(crate) fn visit_begins(&mut self, ports: &mut Ports, now_ns: u64) {
         if !matches!(
             self.figures.state(),
@@ -52,7 +53,7 @@ impl Accounts {
         if let Some(arrival_ns) = ports.oldest_arrival_ns() {
             let since_ns =
                 arrival_ns.clamp(self.figures.since_ns, now_ns.max(self.figures.since_ns));
-            self.figures.enter(StageState::Ready, since_ns);
+            self.figures.enter(state_of(ports.state(0)), since_ns);
         }
     }
 
@@ -67,11 +68,9 @@ impl Accounts {
         self.figures.enter(StageState::Busy, begin_ns);
         self.figures.enter(state_of(next), end_ns);
         self.figures.runs_total += 1;
-        if messages > 0 {
-            // The mean of the cohort stands for each of its messages: one clock reading a visit.
-            self.figures
-                .service
-                .count((end_ns - begin_ns) / messages, messages);
+        // The mean of the cohort stands for each of its messages: one clock reading a visit.
+        if let Some(mean_ns) = (end_ns - begin_ns).checked_div(messages) {
+            self.figures.service.count(mean_ns, messages);
         }
     }
 

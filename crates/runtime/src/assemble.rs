@@ -107,7 +107,7 @@ fn description(plan: &Plan) -> Description {
         .map(|(index, stage)| StageDescription {
             name: stage.name.clone(),
             kind: stage.kind.name().to_owned(),
-            core: core_slot(plan, index),
+            core: plan.placement.cores()[core_slot(plan, index)].core,
         });
     let edges = pipeline.edges().iter().map(|edge| EdgeDescription {
         from_stage: edge.from.stage,

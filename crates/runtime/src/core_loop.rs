@@ -1,5 +1,6 @@
 //! The loop of one core: visits its stages in data order, one cohort each, and parks.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use brigade_stage::clock_ns;
@@ -23,6 +24,8 @@ pub(crate) struct CoreLoop {
     figures: CoreFigures,
     writer: CoreWriter,
     spin_ns: u64,
+    /// Place among the seats of the stage that the core is with: it is named if it panics.
+    with: Cell<usize>,
 }
 
 impl CoreLoop {
@@ -44,11 +47,12 @@ impl CoreLoop {
             figures,
             writer,
             spin_ns,
+            with: Cell::new(0),
         }
     }
 
-    /// Runs until the pipeline is over; gives the seats back.
-    pub(crate) fn run(mut self) -> Vec<Seat> {
+    /// Runs until the pipeline is over. Panics when a stage does; then `fail` is to be called.
+    pub(crate) fn run(&mut self) {
         let mut now_ns = clock_ns();
         let mut worked_ns = now_ns;
         self.figures.enter(CoreState::Polling, now_ns);
@@ -64,17 +68,29 @@ impl CoreLoop {
                     now_ns = clock_ns();
                     worked_ns = now_ns;
                 }
-                Err((seat, cause)) => self.fail(seat, cause),
+                Err(cause) => self.fail(cause),
             }
             now_ns = now_ns.max(before_ns);
         }
         self.figures.enter(CoreState::Idle, clock_ns());
         self.writer.publish(&self.figures);
+    }
+
+    /// Gives the seats back.
+    pub(crate) fn into_seats(self) -> Vec<Seat> {
         self.seats
     }
 
+    /// Records that the stage that the core is with has failed, which ends the pipeline.
+    pub(crate) fn fail(&mut self, cause: Cause) {
+        if let Some(seat) = self.seats.get_mut(self.with.get()) {
+            seat.accounts.stopped(clock_ns());
+            self.shared.fail(seat.index, cause);
+        }
+    }
+
     /// Visits every stage once; whether any of them worked.
-    fn round(&mut self, now_ns: &mut u64) -> Result<bool, (usize, Cause)> {
+    fn round(&mut self, now_ns: &mut u64) -> Result<bool, Cause> {
         let mut worked = false;
         for turn in 0..self.seats.len() {
             let (seat, cohort) = self.schedule.next(turn, self.seats.len());
@@ -82,8 +98,8 @@ impl CoreLoop {
                 continue;
             }
             let begin_ns = *now_ns;
-            let visit = self.seats[seat].visit(&self.shared, cohort, begin_ns);
-            let visit = visit.map_err(|cause| (seat, cause))?;
+            self.with.set(seat);
+            let visit = self.seats[seat].visit(&self.shared, cohort, begin_ns)?;
             *now_ns = visit.end_ns;
             self.account(&visit, begin_ns);
             self.wake_others(&visit);
@@ -127,27 +143,25 @@ impl CoreLoop {
             .any(|seat| !seat.closed && seat.ports.blocked());
         let phase = self.shared.phase();
         bells.arm(lacks_room);
-        // The second look: what was sent before the bell was armed rang no bell.
-        let runnable = self
-            .seats
-            .iter_mut()
-            .any(|seat| !seat.closed && seat.ports.runnable());
-        if runnable || self.shared.phase() != phase {
+        // The second look: what was sent before the bell was armed rang no bell. A message that
+        // came in between and lacks room needs the bell for empty pages, which is not armed.
+        let mut open = self.seats.iter_mut().filter(|seat| !seat.closed);
+        let stay = open.any(|seat| seat.ports.runnable() || (!lacks_room && seat.ports.blocked()));
+        if stay || self.shared.phase() != phase {
             bells.disarm();
             return;
         }
         self.figures.parks_total += 1;
         self.figures.enter(CoreState::Idle, clock_ns());
         self.writer.publish(&self.figures);
-        park::wait(bells.file(), &self.seats, phase == Phase::Finishing);
+        park::wait(
+            bells.file(),
+            &self.seats,
+            &self.with,
+            phase == Phase::Finishing,
+        );
         bells.disarm();
         bells.drain();
         self.figures.enter(CoreState::Polling, clock_ns());
-    }
-
-    fn fail(&mut self, seat: usize, cause: Cause) {
-        let seat = &mut self.seats[seat];
-        seat.accounts.stopped(clock_ns());
-        self.shared.fail(seat.index, cause);
     }
 }

@@ -1,5 +1,6 @@
 //! A running pipeline: starting it, waiting for its end, closing it in order.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -21,13 +22,15 @@ use crate::{Plan, RuntimeError};
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 /// How long the closing of all stages may take.
 const CLOSE_LIMIT: Duration = Duration::from_secs(30);
+/// How long the threads of a pipeline that is over may take to end.
+const JOIN_LIMIT: Duration = Duration::from_secs(10);
 /// A pipeline has drained when nothing moved and nothing was held for so long.
 const QUIET: Duration = Duration::from_millis(20);
 
 /// A running pipeline.
 pub struct Running {
     shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
+    threads: Vec<JoinHandle<Vec<Ports>>>,
     banks: Vec<Bank>,
     pipeline: Pipeline,
     segment: Segment,
@@ -186,13 +189,23 @@ impl Running {
         }
     }
 
-    /// Stops every core and waits for its thread.
+    /// Stops every core and waits for its thread. One whose stage does not come back is left
+    /// behind, so that what went wrong is said all the same.
     fn end(&mut self) {
         self.shared.enter(Phase::Stopped);
+        let deadline = Instant::now() + JOIN_LIMIT;
+        let mut ports = Vec::new();
         for thread in self.threads.drain(..) {
-            // A panic of the loop itself has nothing to add here: a stage's panic is caught.
-            let _ = thread.join();
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if thread.is_finished() {
+                // A panic outside of every stage has nothing to add here.
+                ports.extend(thread.join().unwrap_or_default());
+            }
         }
+        // All ports at once, now that nobody sends any more: so no page is lost between two.
+        drop(ports);
     }
 
     /// The failure of a stage, if there was one: ends everything and reclaims its pages.
@@ -269,12 +282,12 @@ fn core_plans(
     core_plans
 }
 
-/// The life of a core's thread.
-fn core_main(plan: CorePlan, shared: Arc<Shared>) {
+/// The life of a core's thread; gives the ports of its stages.
+fn core_main(plan: CorePlan, shared: Arc<Shared>) -> Vec<Ports> {
     let first_stage = plan.seats.first().map_or(0, |seat| seat.index);
     if let Err(error) = brigade_topology::pin_current_thread(plan.core) {
         shared.fail(first_stage, Cause::Core(error));
-        return;
+        return Vec::new();
     }
     let mut seats = Vec::new();
     for seat in plan.seats {
@@ -288,16 +301,19 @@ fn core_main(plan: CorePlan, shared: Arc<Shared>) {
         }
     }
     shared.core_ready();
-    let core_loop = CoreLoop::new(
+    let mut core_loop = CoreLoop::new(
         plan.slot,
         seats,
         Arc::clone(&shared),
         plan.schedule,
         plan.writer,
     );
-    for seat in core_loop.run() {
-        seat.discard();
+    // Whatever a stage was asked when it panicked: it is named, and the pipeline ends.
+    if let Err(panic) = catch_unwind(AssertUnwindSafe(|| core_loop.run())) {
+        core_loop.fail(Cause::Panicked(panic_message(&*panic)));
     }
+    let seats = core_loop.into_seats().into_iter();
+    seats.map(Seat::discard).collect()
 }
 
 /// Makes the stage; a panic while doing so is its failure.
@@ -311,7 +327,7 @@ fn take_seat(plan: SeatPlan) -> Result<Seat, Cause> {
         ports,
         writers,
     } = plan;
-    let make = std::panic::AssertUnwindSafe(|| {
+    let make = AssertUnwindSafe(|| {
         kind.make(&mut Builder::new(
             &name,
             &kind,
@@ -320,12 +336,14 @@ fn take_seat(plan: SeatPlan) -> Result<Seat, Cause> {
             &mut resources,
         ))
     });
-    let stage = match std::panic::catch_unwind(make) {
+    let stage = match catch_unwind(make) {
         Ok(Ok(stage)) => stage,
         Ok(Err(error)) => return Err(Cause::Start(error)),
         Err(panic) => return Err(Cause::Panicked(panic_message(&*panic))),
     };
-    let accounts = Accounts::new(writers, clock_ns());
+    let mut accounts = Accounts::new(writers, clock_ns());
+    // A stage that waits for its first message publishes nothing before it; its stock is there.
+    accounts.publish(&ports, 0);
     Ok(Seat {
         index,
         name,

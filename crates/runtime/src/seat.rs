@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use brigade_stage::wiring::RunOutcome;
-use brigade_stage::{Io, Ports, Stage, StageError, clock_ns};
+use brigade_stage::{Io, Ports, Stage, clock_ns};
 
 use crate::accounts::Accounts;
 use crate::shared::{Cause, Phase, Shared};
@@ -60,7 +60,7 @@ impl Seat {
         })
     }
 
-    /// One run, or one step of closing, with a panic turned into a cause.
+    /// One run, or one step of closing.
     fn run(&mut self, cohort: usize, draining: bool, finishing: bool) -> Result<RunOutcome, Cause> {
         let Seat {
             stage,
@@ -69,32 +69,23 @@ impl Seat {
             closed,
             ..
         } = self;
-        let work = AssertUnwindSafe(|| -> Result<(RunOutcome, bool), StageError> {
-            let mut io = Io::begin(ports, name, cohort, draining);
-            let done = if finishing {
-                stage.finish(&mut io)?
-            } else {
-                stage.run(&mut io).map(|()| false)?
-            };
-            Ok((io.end(), done))
-        });
-        match catch_unwind(work) {
-            Ok(Ok((outcome, done))) => {
-                *closed |= done;
-                Ok(outcome)
-            }
-            Ok(Err(error)) => Err(Cause::Stopped(error)),
-            Err(panic) => Err(Cause::Panicked(panic_message(&*panic))),
-        }
+        let mut io = Io::begin(ports, name, cohort, draining);
+        let done = if finishing {
+            stage.finish(&mut io)
+        } else {
+            stage.run(&mut io).map(|()| false)
+        };
+        *closed |= done.map_err(Cause::Stopped)?;
+        Ok(io.end())
     }
 
-    /// Drops the stage and its ports; a stage that panics even then does not take the core's
-    /// other stages with it. Its pages are marked for reclaim by being dropped.
-    pub(crate) fn discard(self) {
+    /// Drops the stage and gives its ports; a stage that panics even then does not take the
+    /// core's other stages with it. Its pages are marked for reclaim by being dropped.
+    pub(crate) fn discard(self) -> Ports {
         let Seat { stage, ports, .. } = self;
         // A second panic adds nothing to what was reported.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(stage)));
-        drop(ports);
+        ports
     }
 }
 

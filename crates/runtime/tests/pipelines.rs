@@ -1,6 +1,7 @@
 //! What a pipeline promises, on stages made for the purpose: everything sent arrives in order,
 //! a failing stage ends it with its name, the end comes in order, and tight rings never deadlock.
 
+use std::os::fd::BorrowedFd;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -230,6 +231,7 @@ fn everything_arrives_in_order_in_every_placement() {
     let cores = cores();
     for placement in [
         Placement::fused(&pipeline, cores[0]),
+        Placement::fused(&pipeline, cores[cores.len() - 1]),
         Placement::spread(&pipeline, &cores),
     ] {
         run_to_end(Plan::new(pipeline.clone(), placement), 20_000).unwrap();
@@ -277,6 +279,64 @@ fn a_stage_that_panics_is_named_and_its_pages_are_reclaimed() {
             }
             other => panic!("expected the panic to be reported, got {other:?}"),
         }
+    }
+}
+
+/// Panics at a question of the core loop's.
+struct Moody(String);
+
+impl Moody {
+    fn asked(&self, question: &str) {
+        assert!(self.0 != question, "do not ask me for {question}");
+    }
+}
+
+impl Stage for Moody {
+    fn run(&mut self, _: &mut Io<'_>) -> Result<(), StageError> {
+        self.asked("run");
+        Ok(())
+    }
+
+    fn files(&self) -> Vec<BorrowedFd<'_>> {
+        self.asked("files");
+        Vec::new()
+    }
+
+    fn timer_ns(&self) -> Option<u64> {
+        self.asked("timer_ns");
+        None
+    }
+
+    fn held(&self) -> usize {
+        self.asked("held");
+        0
+    }
+}
+
+fn moody_kind() -> Kind {
+    Kind::new("moody", |b| Ok(Box::new(Moody(b.text("at")?))))
+        .input::<Number>("in")
+        .output::<Number>("out")
+        .option("at", OptionValue::text(""), "the question it panics at")
+}
+
+#[test]
+fn a_stage_that_panics_at_any_question_is_named() {
+    let mut registry = Registry::new();
+    registry
+        .add(source_kind())
+        .add(worker_kind())
+        .add(moody_kind());
+    for question in ["run", "files", "timer_ns", "held"] {
+        let text = TOML.replace(
+            "name = \"pass\"\nkind = \"worker\"",
+            &format!("name = \"pass\"\nkind = \"moody\"\nat = \"{question}\""),
+        );
+        let pipeline = Pipeline::parse(&text, "moody.toml", &registry).unwrap();
+        let placement = Placement::spread(&pipeline, &cores());
+        let error = run_to_error(Plan::new(pipeline, placement)).to_string();
+        let expected = format!("stage `pass` panicked: do not ask me for {question}");
+        assert!(error.starts_with(&expected), "{error}");
     }
 }
 

@@ -286,8 +286,9 @@ impl Harness {
     /// Visits the stage once.
     pub fn run(&mut self) -> Result<RunOutcome, StageError> {
         let mut io = Io::begin(&mut self.ports, "stage", self.cohort, self.draining);
-        self.stage.run(&mut io)?;
-        Ok(io.end())
+        let result = self.stage.run(&mut io);
+        let outcome = io.end();
+        result.map(|()| outcome)
     }
 
     /// Visits the stage until a visit does nothing (at most 100,000 times).
@@ -318,7 +319,7 @@ impl Harness {
         &*self.stage
     }
 
-    /// Whether a core could park now: no visit would make progress.
+    /// Whether a visit could make progress: a core would not park now.
     pub fn runnable(&mut self) -> bool {
         self.ports.runnable()
     }

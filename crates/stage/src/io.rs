@@ -1,6 +1,6 @@
 //! What a stage works with during a run: its ports, its windows and the clock.
 
-use brigade_bank::{Page, PageWord};
+use brigade_bank::Page;
 
 use crate::ports::{InputLane, NeedIndex, Ports};
 use crate::{Header, Input, Message, Output, Window, clock_ns};
@@ -39,7 +39,6 @@ impl<'a> Io<'a> {
         }
         for port in &mut ports.outputs {
             port.wanted_beyond = None;
-            port.reserved = 0;
         }
         Io {
             ports,
@@ -53,8 +52,12 @@ impl<'a> Io<'a> {
         }
     }
 
-    /// Ends the run.
+    /// Ends the run, and with it what it reserved: from now on the stage is judged by what its
+    /// next run could do.
     pub fn end(self) -> RunOutcome {
+        for port in &mut self.ports.outputs {
+            port.reserved = 0;
+        }
         RunOutcome {
             worked: self.worked,
             budget_used_up: self.budget == 0,
@@ -71,32 +74,25 @@ impl<'a> Io<'a> {
         if self.budget == 0 || !self.ports.needs_met(index) {
             return None;
         }
-        let word = self.pop(index)?;
-        let pool = self.ports.inputs[index].pool;
-        // SAFETY: only `Io::send` pushes into this ring's other end, and what it pushes is the
-        // word of a page of this edge's bank, once; the ring gives each word once.
-        let page = unsafe {
-            self.ports.pools[pool]
-                .bank
-                .page_from_word(word, index as u16)
-        };
+        let page = self.pop(index)?;
         self.now_ns = clock_ns();
         let queue_ns = self.now_ns.saturating_sub(page.sent_ns());
         self.account_taken(index, queue_ns);
         Some(Message::taken(page, queue_ns))
     }
 
-    /// Pops a word from one of the input's rings, in turn, and pays with an empty page. The slot
+    /// Pops a page from one of the input's rings, in turn, and pays with an empty page. The slot
     /// is free before the page goes back: a sender that sees the page also finds the slot.
-    fn pop(&mut self, index: usize) -> Option<PageWord> {
+    fn pop(&mut self, index: usize) -> Option<Page> {
         let now_ns = self.now_ns;
         let port = &mut self.ports.inputs[index];
         let lanes = port.lanes.len();
         let found = (0..lanes).find_map(|step| {
             let lane = (port.lane_next + step) % lanes;
-            port.lanes[lane].full.pop().map(|word| (lane, word))
+            let page = port.lanes[lane].full.pop(index as u16)?;
+            Some((lane, page))
         });
-        let Some((lane, word)) = found else {
+        let Some((lane, page)) = found else {
             port.figures.misses_total += 1;
             return None;
         };
@@ -116,14 +112,13 @@ impl<'a> Io<'a> {
             ..
         } = &mut self.ports.inputs[index].lanes[lane];
         self.empty_to_cores |= 1 << *sender_core;
-        let empty = empty.into_word(*sender, now_ns);
-        if back.push(empty.get()).is_err() {
+        if back.push(empty, *sender, now_ns).is_err() {
             unreachable!(
                 "stage `{}`: a ring on the way back is smaller than its stock",
                 self.stage
             )
         }
-        Some(PageWord::from_raw(word))
+        Some(page)
     }
 
     fn account_taken(&mut self, index: usize, queue_ns: u64) {
@@ -230,8 +225,7 @@ impl<'a> Io<'a> {
         let port = &mut self.ports.outputs[index];
         port.reserved = port.reserved.saturating_sub(1);
         let lane = &mut port.lanes[0];
-        let word = page.into_word(lane.receiver, now_ns);
-        if lane.full.push(word.get()).is_err() {
+        if lane.full.push(page, lane.receiver, now_ns).is_err() {
             unreachable!(
                 "stage `{}`: output {index}'s ring is smaller than its stock",
                 self.stage
@@ -246,7 +240,7 @@ impl<'a> Io<'a> {
     fn check_bank(&self, output: usize, page: &Page) {
         let pool = &self.ports.pools[self.ports.outputs[output].pool];
         assert!(
-            page.bank() == pool.bank.number(),
+            pool.bank.owns(page),
             "stage `{}` sent a page of bank {} on output {output}, whose bank is {}; copy the payload into a page of that output",
             self.stage,
             page.bank(),

@@ -46,7 +46,7 @@ pub use ports::{Input, Output, Ports};
 pub use registry::Registry;
 pub use window::Window;
 
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 
 /// Why a stage cannot go on. It stops the pipeline, with the stage named.
 pub type StageError = Box<dyn std::error::Error + Send + Sync>;
@@ -61,7 +61,7 @@ pub trait Stage {
 
     /// Kernel files whose readability means work for this stage. Its core waits for them when
     /// it parks.
-    fn files(&self) -> Vec<RawFd> {
+    fn files(&self) -> Vec<BorrowedFd<'_>> {
         Vec::new()
     }
 

@@ -2,9 +2,7 @@
 
 use std::marker::PhantomData;
 
-use brigade_bank::{Bank, Holder, Page, PageWord};
-use brigade_ring::{Consumer, Producer};
-use std::num::NonZeroU64;
+use brigade_bank::{Bank, Holder, Page, PageConsumer, PageProducer};
 
 use crate::figures::{CopyFigures, EdgeEndFigures, VisitState};
 use crate::window::WindowState;
@@ -40,8 +38,8 @@ impl<H> Copy for Output<H> {}
 
 /// The receiving end of one ring of an edge, with the ring that takes empty pages back.
 pub(crate) struct InputLane {
-    pub(crate) full: Consumer<NonZeroU64>,
-    pub(crate) back: Producer<NonZeroU64>,
+    pub(crate) full: PageConsumer,
+    pub(crate) back: PageProducer,
     /// Holder and core slot of the stage that sends.
     pub(crate) sender: Holder,
     pub(crate) sender_core: usize,
@@ -49,8 +47,8 @@ pub(crate) struct InputLane {
 
 /// The sending end of one ring of an edge, with the ring that brings empty pages back.
 pub(crate) struct OutputLane {
-    pub(crate) full: Producer<NonZeroU64>,
-    pub(crate) back: Consumer<NonZeroU64>,
+    pub(crate) full: PageProducer,
+    pub(crate) back: PageConsumer,
     /// Holder and core slot of the stage that receives.
     pub(crate) receiver: Holder,
     pub(crate) receiver_core: usize,
@@ -96,7 +94,8 @@ pub(crate) struct Pool {
     dropped_seen: u64,
 }
 
-/// The ports of one stage.
+/// The ports of one stage. Dropping them drops every page that is at hand or under way to the
+/// stage, so that the holder table shows it as reclaimable instead of lost.
 pub struct Ports {
     pub(crate) holder: Holder,
     pub(crate) inputs: Vec<InputPort>,
@@ -169,11 +168,7 @@ impl Ports {
     }
 
     pub(crate) fn pool_index(&mut self, bank: &Bank) -> usize {
-        if let Some(index) = self
-            .pools
-            .iter()
-            .position(|p| p.bank.number() == bank.number())
-        {
+        if let Some(index) = self.pools.iter().position(|pool| pool.bank == *bank) {
             return index;
         }
         self.pools.push(Pool {
@@ -184,15 +179,14 @@ impl Ports {
         self.pools.len() - 1
     }
 
-    fn pool_of_bank(&mut self, bank: u16) -> Option<&mut Pool> {
-        self.pools.iter_mut().find(|p| p.bank.number() == bank)
-    }
-
-    /// Puts an empty page back into the stock that its label names.
+    /// Puts an empty page back into the stock that its label names. One of a bank that no port
+    /// has counts for no stock here: it is dropped, for its holder to reclaim.
     pub(crate) fn give_back(&mut self, page: Page) {
-        *self.stock_mut(page.label()) += 1;
-        if let Some(pool) = self.pool_of_bank(page.bank()) {
+        let pool = self.pools.iter_mut().find(|pool| pool.bank.owns(&page));
+        if let Some(pool) = pool {
+            let label = page.label();
             pool.pages.push(page);
+            *self.stock_mut(label) += 1;
         }
     }
 
@@ -208,10 +202,7 @@ impl Ports {
             return;
         };
         for lane in &mut port.lanes {
-            while let Some(word) = lane.back.pop() {
-                // SAFETY: only `Io::take` pushes into this ring's other end, and what it pushes
-                // is the word of a page of this edge's bank, once; the ring gives each word once.
-                let page = unsafe { pool.bank.page_from_word(PageWord::from_raw(word), label) };
+            while let Some(page) = lane.back.pop(label) {
                 pool.pages.push(page);
                 port.stock += 1;
             }
@@ -233,27 +224,19 @@ impl Ports {
         }
     }
 
-    /// Messages that can be sent on `output` now: free slots and empty pages, at most the stock.
-    /// Looks at the ring only as far as `at_least`.
+    /// Messages that can be sent on `output` now: its stock. It fetches pages that came back only
+    /// when the stock is below `at_least`. A slot is free for each page of the stock, because the
+    /// stock began as large as the ring and whoever takes a message frees its slot first and
+    /// gives the page back then.
     pub(crate) fn room(&mut self, output: usize, at_least: usize) -> usize {
-        if self.outputs[output].stock < at_least.max(1) {
+        let at_least = at_least.max(1);
+        if self.outputs[output].stock < at_least {
             self.collect(output);
         }
         if self.outputs[output].stock < at_least {
             self.reclaim_dropped();
         }
-        let port = &mut self.outputs[output];
-        let Some(lane) = port.lanes.first_mut() else {
-            return 0;
-        };
-        let wanted = port.stock.min(lane.full.capacity());
-        // The producer's stock never exceeds the ring's capacity, so with everything collected
-        // the slots are nearly always there; look only when they are not.
-        let mut room = wanted;
-        while room > 0 && !lane.full.has_room(room) {
-            room /= 2;
-        }
-        room
+        self.outputs[output].stock
     }
 
     /// Whether a message could be taken from `input` now, as far as stock and needs go.
@@ -284,15 +267,10 @@ impl Ports {
     /// When the oldest message waiting at a wanted input was sent, if there is one.
     pub fn oldest_arrival_ns(&mut self) -> Option<u64> {
         let mut oldest: Option<u64> = None;
-        for port in &mut self.inputs {
-            let Some(pool) = self.pools.get(port.pool) else {
-                continue;
-            };
-            for lane in port.lanes.iter_mut().filter(|_| port.wanted) {
-                if let Some(word) = lane.full.head_word() {
-                    let sent_ns = pool.bank.sent_ns(PageWord::from_raw(word));
-                    oldest = Some(oldest.map_or(sent_ns, |o| o.min(sent_ns)));
-                }
+        for port in self.inputs.iter_mut().filter(|port| port.wanted) {
+            let heads = port.lanes.iter_mut();
+            for sent_ns in heads.filter_map(|lane| lane.full.head_sent_ns()) {
+                oldest = Some(oldest.map_or(sent_ns, |o| o.min(sent_ns)));
             }
         }
         oldest
@@ -398,33 +376,6 @@ impl Ports {
         self.pools.get(pool).map_or(0, |p| p.bank.page_bytes())
     }
 
-    /// Gives up everything that waits at the inputs and came back to the outputs, so that the
-    /// banks can reclaim it. Gives the number of pages given up.
-    fn abandon(&mut self) -> usize {
-        let mut pages = 0;
-        for index in 0..self.outputs.len() {
-            self.collect(index);
-        }
-        for port in &mut self.inputs {
-            let Some(pool) = self.pools.get(port.pool) else {
-                continue;
-            };
-            for lane in &mut port.lanes {
-                while let Some(word) = lane.full.pop() {
-                    // SAFETY: only `Io::try_send` pushes into this ring's other end, and what it
-                    // pushes is the word of a page of this edge's bank, once.
-                    drop(unsafe { pool.bank.page_from_word(PageWord::from_raw(word), 0) });
-                    pages += 1;
-                }
-            }
-        }
-        for pool in &mut self.pools {
-            pages += pool.pages.len();
-            pool.pages.clear();
-        }
-        pages
-    }
-
     /// The banks that the ports use.
     pub fn banks(&self) -> impl Iterator<Item = &Bank> {
         self.pools.iter().map(|pool| &pool.bank)
@@ -433,13 +384,5 @@ impl Ports {
     /// The stage's number in the holder tables.
     pub fn holder(&self) -> Holder {
         self.holder
-    }
-}
-
-impl Drop for Ports {
-    /// Drops every page that is at hand or under way to this stage, so that the holder table
-    /// shows it as reclaimable instead of lost.
-    fn drop(&mut self) {
-        self.abandon();
     }
 }

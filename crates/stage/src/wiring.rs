@@ -1,7 +1,7 @@
 //! Joining the ports of two stages by an edge. For runtimes and harnesses, not for stages.
 
-use brigade_bank::Bank;
-use brigade_ring::{CapacityError, ring};
+use brigade_bank::{Bank, page_ring};
+use brigade_ring::CapacityError;
 
 use crate::ports::{InputLane, OutputLane, Ports};
 
@@ -47,8 +47,8 @@ pub enum WiringError {
 /// Joins output `from` to input `to` by an edge over `bank`: a ring of full pages forward, one
 /// of empty pages back, the sender's `ring` pages and the receiver's `hold` pages.
 pub fn join(bank: &Bank, size: EdgeSize, from: End<'_>, to: End<'_>) -> Result<(), WiringError> {
-    let (full_in, full_out) = ring(size.ring)?;
-    let (back_in, back_out) = ring(size.ring)?;
+    let (full_in, full_out) = page_ring(bank, size.ring)?;
+    let (back_in, back_out) = page_ring(bank, size.ring)?;
     let (sender, receiver) = (from.ports.holder, to.ports.holder);
     let label = from.ports.output_label(from.port);
     let pages_out = bank.issue(size.ring, sender, label);

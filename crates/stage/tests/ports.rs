@@ -147,6 +147,17 @@ fn a_stage_that_keeps_pages_takes_no_more_than_it_may_hold() {
 }
 
 #[test]
+fn what_a_run_reserved_and_did_not_use_holds_up_no_later_one() {
+    let mut h = harness(Habit::Keep, 1, 2);
+    h.send("in", Number { value: 0 }, &[]);
+    h.run_until_idle().unwrap();
+    h.send("in", Number { value: 1 }, &[]);
+    assert!(h.runnable(), "the output's one slot is still free");
+    h.run_until_idle().unwrap();
+    assert_eq!(h.pages_missing(), 2, "both were taken");
+}
+
+#[test]
 fn a_dropped_page_comes_back() {
     let mut h = harness(Habit::Drop, 4, 2);
     for value in 0..50 {

@@ -22,24 +22,12 @@ pub(crate) const EDGES: &[Edge] = &[
         "pages in mapped memory, owned by move-only handles",
     ),
     edge(
-        "crates/stage/src/ports.rs",
-        "words of a ring become pages of its bank again",
-    ),
-    edge(
-        "crates/stage/src/io.rs",
-        "words of a ring become pages of its bank again",
-    ),
-    edge(
         "crates/stage/src/coroutine.rs",
         "a body on a stack of its own reaches its yielder",
     ),
     edge(
         "crates/telemetry/src/memory.rs",
         "counters in memory that another process maps",
-    ),
-    edge(
-        "crates/runtime/src/park.rs",
-        "polls kernel files that the stages own",
     ),
     edge(
         "crates/stages/db/src/vfs.rs",

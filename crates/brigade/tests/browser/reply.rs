@@ -4,7 +4,7 @@
 pub const HOPS: [&str; 7] = ["nic", "tcp", "http", "bookstore", "db", "fs", "block"];
 
 /// One reply.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Reply {
     /// Its status.
     pub status: u16,
@@ -12,6 +12,13 @@ pub struct Reply {
     pub head: String,
     /// Its body.
     pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.head)?;
+        f.write_str(&String::from_utf8_lossy(&self.body))
+    }
 }
 
 impl Reply {
@@ -52,12 +59,17 @@ impl Reply {
 
     /// The value of a form's hidden field.
     pub fn field(&self, name: &str) -> String {
-        let text = self.text();
         let marker = format!("name=\"{name}\" value=\"");
-        let at = text.find(&marker);
-        let at = at.unwrap_or_else(|| panic!("no field `{name}` in {text}"));
-        let value = &text[at + marker.len()..];
-        value[..value.find('"').expect("a closing quote")].to_owned()
+        self.between(&marker, "\"").to_owned()
+    }
+
+    /// What stands in the body between the first `before` and the next `after`.
+    pub fn between(&self, before: &str, after: &str) -> &str {
+        let text = self.text();
+        let rest = text.split_once(before).map(|(_, rest)| rest);
+        let found = rest.and_then(|rest| rest.split_once(after));
+        let (found, _) = found.unwrap_or_else(|| panic!("no `{before}` in {self:?}"));
+        found
     }
 
     /// Whether it is a whole page of the shop whose title begins so.

@@ -7,8 +7,8 @@ use super::{PERSON, Reply, get, post};
 enum At {
     Door,
     Home,
-    Search,
     Product,
+    Search,
     Added,
     Cart,
     Form,
@@ -25,6 +25,8 @@ pub struct Shopper {
     at: At,
     item: u64,
     copies: u64,
+    /// A word of the book's title.
+    word: String,
     cookie: String,
     form: String,
     /// The order's number, once there is one.
@@ -40,6 +42,7 @@ impl Shopper {
             at: At::Door,
             item,
             copies,
+            word: String::new(),
             cookie: String::new(),
             form: String::new(),
             order: None,
@@ -70,9 +73,12 @@ impl Shopper {
         let get = |path: &str| get(path, &self.cookie);
         Some(match self.at {
             At::Door => (At::Home, get("/")),
-            At::Home => (At::Search, get("/search?q=a&by=title")),
-            At::Search => (At::Product, get(&format!("/product/{}", self.item))),
-            At::Product => (At::Added, self.add()),
+            At::Home => (At::Product, get(&format!("/product/{}", self.item))),
+            At::Product => {
+                let path = format!("/search?q={}&by=title", self.word);
+                (At::Search, get(&path))
+            }
+            At::Search => (At::Added, self.add()),
             At::Added => (At::Cart, get("/cart")),
             At::Cart => (At::Form, get("/buy")),
             At::Form => (At::Bought, post("/buy", &self.cookie, &self.form)),
@@ -97,8 +103,8 @@ impl Shopper {
         let leads = |to: &str| reply.status == 303 && reply.header("Location") == Some(to);
         match self.at {
             At::Home => page("") && reply.text().contains("/product/"),
-            At::Search => page("") && reply.text().contains("Newest first"),
             At::Product => page("") && reply.field("item") == self.item.to_string(),
+            At::Search => page("Search") && self.finds_the_book(reply),
             At::Added => leads("/cart") && reply.cookie().is_some(),
             At::Cart => page("Your cart") && reply.field("item") == self.item.to_string(),
             At::Form => page("") && reply.field("quantity") == self.copies.to_string(),
@@ -111,6 +117,11 @@ impl Shopper {
             At::Missing => reply.status == 404 && reply.is_page(""),
             At::Door | At::Left => false,
         }
+    }
+
+    fn finds_the_book(&self, reply: &Reply) -> bool {
+        let book = format!("href=\"/product/{}\"", self.item);
+        reply.text().contains(&book)
     }
 
     fn is_the_order(&self, reply: &Reply) -> bool {
@@ -127,6 +138,7 @@ impl Shopper {
             self.cookie = cookie;
         }
         match self.at {
+            At::Product => self.word = longest_word(reply.between("<h1>", "</h1>")),
             At::Form => {
                 let hidden = ["token", "sub_total_cents", "quantity"];
                 let hidden = hidden.map(|name| format!("{name}={}", reply.field(name)));
@@ -136,6 +148,13 @@ impl Shopper {
             _ => {}
         }
     }
+}
+
+/// The word that few other titles have.
+fn longest_word(title: &str) -> String {
+    let words = title.split(|c: char| !c.is_ascii_alphabetic());
+    let longest = words.max_by_key(|word| word.len());
+    longest.unwrap_or_default().to_owned()
 }
 
 fn order_number(location: &str) -> Option<u64> {

@@ -147,6 +147,11 @@ impl House {
     /// their connections).
     pub fn close(self, street: &mut Street) -> Result<(), RuntimeError> {
         self.running.stop_handle().stop();
+        self.ends(street)
+    }
+
+    /// Waits until the pipeline ends by itself while the street looks on.
+    pub fn ends(self, street: &mut Street) -> Result<(), RuntimeError> {
         let running = self.running;
         let ending = std::thread::spawn(move || running.wait(None));
         while !ending.is_finished() {

@@ -4,7 +4,6 @@
 #[path = "../browser/mod.rs"]
 mod browser;
 
-mod connections;
 mod exchanges;
 mod house;
 mod minimum;

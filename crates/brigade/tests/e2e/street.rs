@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use brigade_nic::ConnectionId;
-use brigade_nic::wire::{Client, State, WirePeer};
+use brigade_nic::wire::{Client, ClientOptions, State, WirePeer};
 
 use crate::browser::Reply;
 use crate::house::WATCHDOG;
@@ -42,11 +42,14 @@ pub struct Street {
 impl Street {
     /// A street at the end of a wire.
     pub fn new(peer: WirePeer) -> Street {
+        Street::with_options(peer, ClientOptions::default())
+    }
+
+    /// A street whose clients have other buffers.
+    pub fn with_options(peer: WirePeer, options: ClientOptions) -> Street {
+        let client = Client::with_options(peer, options);
         let deadline = Instant::now() + WATCHDOG;
-        Street {
-            client: Client::new(peer),
-            deadline,
-        }
+        Street { client, deadline }
     }
 
     /// Lets packets pass for so long.
@@ -65,24 +68,35 @@ impl Street {
         while self.client.next_changed().is_some() {}
     }
 
-    /// Begins a new watchdog time.
-    pub fn wind_up(&mut self) {
-        self.deadline = Instant::now() + WATCHDOG;
-    }
-
     /// An open connection.
     pub fn connect(&mut self) -> ConnectionId {
         let id = self.client.connect().expect("room for a connection");
-        self.until_open(id);
+        self.until_accepted(id);
         id
     }
 
-    /// Waits for the end of the handshake.
-    pub fn until_open(&mut self, id: ConnectionId) {
+    /// An open connection, even if the server is still clearing away others before it.
+    pub fn connect_patiently(&mut self) -> ConnectionId {
+        loop {
+            let id = self.client.connect().expect("room for a connection");
+            if self.is_accepted(id) {
+                return id;
+            }
+            self.look("a server that refuses");
+        }
+    }
+
+    /// Waits for the end of a handshake that must succeed.
+    pub fn until_accepted(&mut self, id: ConnectionId) {
+        assert!(self.is_accepted(id), "refused");
+    }
+
+    /// Whether the server accepts the connection, at the end of the handshake.
+    fn is_accepted(&mut self, id: ConnectionId) -> bool {
         while self.client.state(id) == State::Connecting {
             self.look("the handshake");
         }
-        assert_eq!(self.client.state(id), State::Open, "the handshake");
+        self.client.state(id) == State::Open
     }
 
     /// Sends all of it.

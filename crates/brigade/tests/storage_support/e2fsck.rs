@@ -32,24 +32,25 @@ impl Scratch {
         Scratch(std::env::temp_dir().join(name))
     }
 
-    /// With this content; blocks of zeros are left out, which is most of an image.
+    /// With this content.
     pub fn with_image(image: &[u8]) -> Outcome<Scratch> {
         let scratch = Scratch::new("cut.img");
-        scratch.write(image).map_err(|error| error.to_string())?;
+        write_sparse(&scratch.0, image).map_err(|error| error.to_string())?;
         Ok(scratch)
     }
+}
 
-    fn write(&self, image: &[u8]) -> std::io::Result<()> {
-        use std::os::unix::fs::FileExt;
-        let file = std::fs::File::create(&self.0)?;
-        file.set_len(image.len() as u64)?;
-        for (number, block) in image.chunks(BLOCK_BYTES).enumerate() {
-            if block.iter().any(|&byte| byte != 0) {
-                file.write_all_at(block, (number * BLOCK_BYTES) as u64)?;
-            }
+/// Writes an image without its blocks of zeros: they take no room on the disk.
+pub fn write_sparse(path: &Path, image: &[u8]) -> std::io::Result<()> {
+    use std::os::unix::fs::FileExt;
+    let file = std::fs::File::create(path)?;
+    file.set_len(image.len() as u64)?;
+    for (number, block) in image.chunks(BLOCK_BYTES).enumerate() {
+        if block.iter().any(|&byte| byte != 0) {
+            file.write_all_at(block, (number * BLOCK_BYTES) as u64)?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 impl Drop for Scratch {

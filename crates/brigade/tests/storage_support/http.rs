@@ -53,7 +53,11 @@ fn header<'h>(head: &'h str, name: &str) -> Option<&'h str> {
 
 /// A GET.
 pub fn get(path: &str, session: Option<&str>) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\n{}\r\n", cookie(session)).into_bytes()
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: shop.example\r\n{}\r\n",
+        cookie(session)
+    )
+    .into_bytes()
 }
 
 /// A POST of a form.
@@ -68,5 +72,7 @@ pub fn post(path: &str, session: Option<&str>, form: &str) -> Vec<u8> {
 }
 
 fn cookie(session: Option<&str>) -> String {
-    session.map_or(String::new(), |session| format!("Cookie: session={session}\r\n"))
+    session.map_or(String::new(), |session| {
+        format!("Cookie: session={session}\r\n")
+    })
 }

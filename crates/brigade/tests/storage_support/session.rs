@@ -145,6 +145,10 @@ impl Session {
 
 fn order_form(response: &Response) -> Option<String> {
     let field = |name| Some(format!("{name}={}", response.field(name)?));
-    let fields = [field("token")?, field("sub_total_cents")?, field("quantity")?];
+    let fields = [
+        field("token")?,
+        field("sub_total_cents")?,
+        field("quantity")?,
+    ];
     Some(format!("{}&{FORM}", fields.join("&")))
 }

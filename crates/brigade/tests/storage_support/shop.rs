@@ -12,6 +12,7 @@ use brigade_stage::{OptionValue, Registry};
 use brigade_topology::Machine;
 
 use super::Outcome;
+use super::database::Database;
 use super::wire::Wire;
 
 const POPULATE: &str = include_str!("../../../../pipelines/populate.toml");
@@ -22,6 +23,8 @@ pub type Options = Vec<(&'static str, &'static str, i64)>;
 
 /// Books in the shops of these tests.
 pub const ITEMS: i64 = 30;
+/// Bytes of their disks.
+pub const DISK_BYTES: usize = 32 << 20;
 
 pub fn text(error: impl ToString) -> String {
     error.to_string()
@@ -101,11 +104,42 @@ fn filled(progress: &Receiver<Progress>) -> Outcome<u64> {
     }
 }
 
-/// The image of a disk of `mebibytes` that was filled with a shop.
-pub fn filled_image(mebibytes: usize, options: &Options) -> Vec<u8> {
-    let disk = SharedDisk::blank(mebibytes << 20);
+/// The image of a disk that was filled with a shop.
+pub fn filled_image(options: &Options) -> Vec<u8> {
+    let disk = SharedDisk::blank(DISK_BYTES);
     fill(&disk, options).expect("a sound disk can be filled");
     disk.image()
+}
+
+/// Options for files that fit a small disk.
+pub fn small(more: &[(&'static str, &'static str, i64)]) -> Options {
+    let mut options = vec![
+        ("db", "database_reserve_bytes", 2 << 20),
+        ("db", "wal_reserve_bytes", 1 << 20),
+        ("fs", "growth_bytes", 64 << 10),
+    ];
+    options.extend(more);
+    options
+}
+
+/// A shop whose database and log have no reserve left: some orders later both must grow. Gives
+/// the image, the options to run it with, and the pages of its database.
+pub fn without_room() -> (Vec<u8>, Options, i64) {
+    let options = |database_bytes, checkpoint_pages| {
+        vec![
+            ("db", "database_reserve_bytes", database_bytes),
+            ("db", "wal_reserve_bytes", 512 << 10),
+            ("db", "wal_autocheckpoint_pages", checkpoint_pages),
+            ("fs", "growth_bytes", 64 << 10),
+        ]
+    };
+    let roomy = options(2 << 20, 8);
+    let probe = SharedDisk::new(filled_image(&roomy));
+    let pages = Database::read(&probe, &roomy, 0).expect("a new shop is sound");
+    let reserve_bytes = pages.pages * 4096;
+    // Checkpoints keep the log short while the shop is filled, and let it grow afterwards.
+    let image = filled_image(&options(reserve_bytes, 8));
+    (image, options(reserve_bytes, 200), pages.pages)
 }
 
 /// The web pipeline at work, with a wire to it.

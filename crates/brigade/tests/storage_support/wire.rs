@@ -61,16 +61,22 @@ impl Wire {
         };
         let mut flights: Vec<Flight> = requests.into_iter().map(flight).collect();
         let begun = Instant::now();
-        while flights.iter().any(|flight| flight.seen.is_none()) {
-            if begun.elapsed() > PATIENCE {
-                return Err("the pipeline does not answer".into());
-            }
+        loop {
             for flight in flights.iter_mut().filter(|flight| flight.seen.is_none()) {
                 self.advance(flight)?;
             }
+            if flights.iter().all(|flight| flight.seen.is_some()) {
+                break;
+            }
+            if begun.elapsed() > PATIENCE {
+                return Err("the pipeline does not answer".into());
+            }
             self.client.poll(POLL);
         }
-        Ok(flights.into_iter().filter_map(|flight| flight.seen).collect())
+        Ok(flights
+            .into_iter()
+            .filter_map(|flight| flight.seen)
+            .collect())
     }
 
     fn advance(&mut self, flight: &mut Flight) -> Outcome<()> {

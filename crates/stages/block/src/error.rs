@@ -53,6 +53,26 @@ pub enum BlockError {
         /// Its size in bytes.
         bytes: u64,
     },
+    /// The file was removed while in use.
+    #[error(
+        "the disk {path} was removed while in use; nothing is stored any more: stop Brigade, then start it with a disk"
+    )]
+    Removed {
+        /// The path as given.
+        path: String,
+    },
+    /// The file became shorter while in use.
+    #[error(
+        "the disk {path} was cut to {bytes} bytes of {needed_bytes} while in use; nothing is stored any more: stop Brigade and restore the disk"
+    )]
+    CutShort {
+        /// The path as given.
+        path: String,
+        /// Its size now, in bytes.
+        bytes: u64,
+        /// Its size when it was opened, in bytes.
+        needed_bytes: u64,
+    },
     /// `mem:` with something that is no size.
     #[error("\"{text}\" is not a memory disk; write for example mem:256M")]
     MemorySize {

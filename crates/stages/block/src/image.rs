@@ -1,5 +1,6 @@
 //! Opening a disk: a file or device of its own, or a size of memory.
 
+use std::cell::Cell;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,7 +12,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-use crate::error::BlockError;
+use crate::error::{BlockError, errno};
 
 const BLOCK_BYTES: u64 = 4096;
 /// `STATX_WRITE_ATOMIC`, which the bindings do not name yet.
@@ -25,6 +26,9 @@ pub struct Image {
     pub direct: bool,
     /// Largest write that the disk promises to do whole, in bytes; 0 for no promise.
     pub atomic_bytes: u32,
+    path: String,
+    /// Whether what is wrong with the file was said.
+    reported: Cell<bool>,
 }
 
 impl Image {
@@ -54,7 +58,43 @@ impl Image {
             size_bytes,
             direct,
             atomic_bytes,
+            path: path.into(),
+            reported: Cell::new(false),
         })
+    }
+
+    /// To be asked after a flush, before anybody is told that it has happened: a file that was
+    /// removed or cut short takes writes and flushes as before, but will not give them back.
+    ///
+    /// # Errors
+    /// EIO, and the reason on standard error, once.
+    pub fn check_kept(&self) -> Result<(), u32> {
+        let Some(lost) = self.lost() else {
+            return Ok(());
+        };
+        if !self.reported.replace(true) {
+            eprintln!("block: {lost}");
+        }
+        Err(errno::IO)
+    }
+
+    fn lost(&self) -> Option<BlockError> {
+        let path = self.path.clone();
+        match fstat(&self.fd) {
+            // A device has no length here, and goes away by errors of its own.
+            Ok(found) if FileType::from_raw_mode(found.st_mode) != FileType::RegularFile => None,
+            Ok(found) if found.st_nlink == 0 => Some(BlockError::Removed { path }),
+            Ok(found) if (found.st_size as u64) < self.size_bytes => Some(BlockError::CutShort {
+                path,
+                bytes: found.st_size as u64,
+                needed_bytes: self.size_bytes,
+            }),
+            Ok(_) => None,
+            Err(errno) => Some(BlockError::Open {
+                path,
+                cause: errno.into(),
+            }),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 
 use brigade_messages::fs_block::{BlockReply, BlockRequest};
@@ -189,7 +189,7 @@ impl Stage for BlockStage {
         self.work(io)
     }
 
-    fn files(&self) -> Vec<RawFd> {
+    fn files(&self) -> Vec<BorrowedFd<'_>> {
         self.engine.file().into_iter().collect()
     }
 

@@ -172,13 +172,31 @@ fn a_file_cut_short_while_in_use_is_an_error_to_the_reader() {
             EIO,
             "{engine}"
         );
-        std::fs::remove_file(&path).unwrap();
-        assert_eq!(
-            call(&mut harness, BlockKind::Write, 0, &[1; 4096]).0.status,
-            0
-        );
-        finish(&mut harness);
+        assert_not_kept(harness);
     }
+}
+
+#[test]
+fn a_file_removed_while_in_use_is_an_error_to_who_flushes() {
+    for engine in ["auto", "thread"] {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk.img");
+        let mut harness = on_file(&path, engine, MIB).build().unwrap();
+        assert_eq!(call(&mut harness, BlockKind::Flush, 0, &[]).0.status, 0);
+        std::fs::remove_file(&path).unwrap();
+        assert_not_kept(harness);
+    }
+}
+
+/// The file takes a write, but what it was given would be lost: so no flush succeeds, not even the
+/// stage's own at the end.
+fn assert_not_kept(mut harness: Harness) {
+    let write = call(&mut harness, BlockKind::Write, 0, &[1; 4096]);
+    assert_eq!(write.0.status, 0);
+    let flush = call(&mut harness, BlockKind::Flush, 0, &[]);
+    assert_eq!(flush.0.status, EIO);
+    let end = (0..1000).find_map(|_| harness.finish().err());
+    assert!(end.is_some_and(|error| error.to_string().contains("last flush")));
 }
 
 #[test]

@@ -194,3 +194,27 @@ fn set_hooks(connection: &mut Connection, guard: &Arc<Guard>, pause: &Pause) -> 
     };
     connection.authorizer(Some(authorize))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::set_limits;
+    use rusqlite::{Connection, StatementStatus};
+
+    #[test]
+    fn another_parameter_does_not_compile_a_statement_anew() {
+        let connection = Connection::open_in_memory().unwrap();
+        set_limits(&connection).unwrap();
+        connection
+            .execute_batch(
+                "CREATE TABLE book (title TEXT COLLATE NOCASE); CREATE INDEX title ON book (title)",
+            )
+            .unwrap();
+        for title in ["Night%", "Sea%", "%"] {
+            let sql = "SELECT count(*) FROM book WHERE title LIKE ?1";
+            let mut statement = connection.prepare_cached(sql).unwrap();
+            let count: i64 = statement.query_row([title], |row| row.get(0)).unwrap();
+            assert_eq!(count, 0);
+            assert_eq!(statement.get_status(StatementStatus::RePrepare), 0);
+        }
+    }
+}

@@ -1,7 +1,7 @@
 //! Moves messages between the rings and the portal or the wire.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 use std::sync::mpsc::Sender;
 
 use std::hash::{BuildHasher, RandomState};
@@ -124,7 +124,7 @@ impl Stage for PortalStage {
         Ok(())
     }
 
-    fn files(&self) -> Vec<RawFd> {
+    fn files(&self) -> Vec<BorrowedFd<'_>> {
         vec![self.portal.file()]
     }
 
@@ -237,7 +237,7 @@ impl Stage for WireStage {
         Ok(())
     }
 
-    fn files(&self) -> Vec<RawFd> {
+    fn files(&self) -> Vec<BorrowedFd<'_>> {
         vec![self.wire.file()]
     }
 

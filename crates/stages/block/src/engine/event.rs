@@ -1,6 +1,6 @@
 //! The eventfd that announces answers.
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{EventfdFlags, eventfd};
 
@@ -28,8 +28,8 @@ impl Event {
     }
 
     /// The file to wait for.
-    pub fn raw_fd(&self) -> RawFd {
-        self.fd.as_raw_fd()
+    pub fn file(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
     }
 
     /// Another handle of the same eventfd, for who announces.

@@ -9,7 +9,7 @@ pub use immediate::{Immediate, MemoryDisk};
 pub use thread::Thread;
 pub use uring::Uring;
 
-use std::os::fd::RawFd;
+use std::os::fd::BorrowedFd;
 
 use brigade_stage::Page;
 
@@ -70,7 +70,7 @@ pub trait Engine {
     }
 
     /// A kernel file that is readable when there may be answers.
-    fn file(&self) -> Option<RawFd> {
+    fn file(&self) -> Option<BorrowedFd<'_>> {
         None
     }
 }

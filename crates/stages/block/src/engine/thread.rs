@@ -1,6 +1,6 @@
 //! pread and pwrite on one helper thread, where io_uring or O_DIRECT is refused.
 
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::AsFd;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 
@@ -34,7 +34,7 @@ impl Thread {
         let (size_bytes, announcer) = (image.size_bytes, event.announcer()?);
         let body = move || {
             for work in work {
-                let completion = perform(image.fd.as_fd(), work);
+                let completion = perform(&image, work);
                 if answer.send(completion).is_err() {
                     return;
                 }
@@ -89,8 +89,8 @@ impl Engine for Thread {
         Ok(())
     }
 
-    fn file(&self) -> Option<RawFd> {
-        Some(self.event.raw_fd())
+    fn file(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.event.file())
     }
 }
 
@@ -104,7 +104,8 @@ impl Drop for Thread {
     }
 }
 
-fn perform(fd: BorrowedFd<'_>, mut work: Work) -> Completion {
+fn perform(image: &Image, mut work: Work) -> Completion {
+    let fd = image.fd.as_fd();
     let (offset, length) = (work.offset_bytes, work.length_bytes);
     let bytes = work
         .page
@@ -117,7 +118,9 @@ fn perform(fd: BorrowedFd<'_>, mut work: Work) -> Completion {
         Operation::Write => all(bytes.len(), errno::NOSPC, |from| {
             pwrite(fd, &bytes[from..], offset + from as u64)
         }),
-        Operation::Flush => rustix::fs::fdatasync(fd).map_err(to_errno),
+        Operation::Flush => rustix::fs::fdatasync(fd)
+            .map_err(to_errno)
+            .and_then(|()| image.check_kept()),
     };
     Completion { work, result }
 }

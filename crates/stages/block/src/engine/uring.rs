@@ -1,7 +1,7 @@
 //! io_uring on a file opened with O_DIRECT: the kernel reads and writes the pages themselves.
 
 use std::io;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd};
 
 use io_uring::{IoUring, opcode, types};
 use rustix::io::Errno;
@@ -31,7 +31,7 @@ impl Uring {
     pub fn new(image: Image, depth: usize) -> Result<Self, (Image, io::Error)> {
         let parts = new_ring(depth).and_then(|ring| {
             let event = Event::new()?;
-            ring.submitter().register_eventfd(event.raw_fd())?;
+            ring.submitter().register_eventfd(event.file().as_raw_fd())?;
             Ok((ring, event))
         });
         match parts {
@@ -83,8 +83,23 @@ impl Uring {
                 self.unsent = true;
                 continue;
             }
-            let result = judge(&work, answer);
+            let result = self.judge(&work, answer);
             done.push(Completion { work, result });
+        }
+    }
+
+    /// A short read means that the file is shorter than it was; a short write, that there was no
+    /// room for the rest.
+    fn judge(&self, work: &Work, answer: i32) -> Result<(), u32> {
+        if answer < 0 {
+            return Err(answer.unsigned_abs());
+        }
+        let is_short = (answer as usize) < work.length_bytes;
+        match work.operation {
+            Operation::Read if is_short => Err(errno::IO),
+            Operation::Write if is_short => Err(errno::NOSPC),
+            Operation::Read | Operation::Write => Ok(()),
+            Operation::Flush => self.image.check_kept(),
         }
     }
 }
@@ -150,8 +165,8 @@ impl Engine for Uring {
         self.unsent
     }
 
-    fn file(&self) -> Option<RawFd> {
-        Some(self.event.raw_fd())
+    fn file(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.event.file())
     }
 }
 
@@ -188,17 +203,4 @@ fn is_transient(error: &io::Error) -> bool {
     transient
         .iter()
         .any(|errno| error.raw_os_error() == Some(errno.raw_os_error()))
-}
-
-/// A short read means that the file is shorter than it was; a short write, that there was no
-/// room for the rest.
-fn judge(work: &Work, answer: i32) -> Result<(), u32> {
-    if answer < 0 {
-        return Err(answer.unsigned_abs());
-    }
-    match work.operation {
-        Operation::Read if (answer as usize) < work.length_bytes => Err(errno::IO),
-        Operation::Write if (answer as usize) < work.length_bytes => Err(errno::NOSPC),
-        _ => Ok(()),
-    }
 }

@@ -5,7 +5,7 @@ mod lane;
 #[cfg(test)]
 mod tests;
 
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::time::Duration;
@@ -86,8 +86,8 @@ pub struct WireEnd {
 }
 
 impl WireEnd {
-    pub(crate) fn file(&self) -> RawFd {
-        self.bell.file.as_raw_fd()
+    pub(crate) fn file(&self) -> BorrowedFd<'_> {
+        self.bell.file.as_fd()
     }
 
     pub(crate) fn silence(&self) {

@@ -7,7 +7,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use brigade_link::{Deadlines, PacketOut};
 use rustix::event::epoll;
@@ -119,8 +119,8 @@ impl Portal {
     }
 
     /// Readable when a host socket wants something.
-    pub fn file(&self) -> RawFd {
-        self.epoll.as_raw_fd()
+    pub fn file(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
     }
 
     /// Closes the listener; open connections go on.

@@ -1,13 +1,22 @@
 //! A closed-loop load on the in-process wire: some connections, each asking for the next page as
 //! soon as it has the last one. For measuring the pipeline without the host's network.
 
+mod response;
+mod shopper;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use brigade_nic::ConnectionId;
+use brigade_nic::NicError;
 use brigade_nic::wire::{Client, State, WirePeer};
+
+pub use shopper::Errand;
+
+use response::Response;
+use shopper::Shopper;
 
 /// How long the load waits for packets before it looks at the clock again.
 const POLL: Duration = Duration::from_millis(50);
@@ -19,9 +28,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Load {
     /// Connections.
     pub connections: usize,
-    /// Path to ask for; `{}` becomes 1 to `items`, in turn.
-    pub path: String,
-    /// Numbers that `{}` becomes.
+    /// What each of them does, again and again.
+    pub errand: Errand,
+    /// Books in the shop.
     pub items: u64,
     /// Discarded at the start.
     pub warm_up: Duration,
@@ -32,7 +41,7 @@ pub struct Load {
 pub struct Outcome {
     /// Right responses after the warm-up.
     pub pages: u64,
-    /// Responses with another status than 200, and connections that failed.
+    /// Responses with another status than the right one, and connections that failed.
     pub errors: u64,
     /// Time measured.
     pub elapsed: Duration,
@@ -51,13 +60,44 @@ impl Outcome {
     }
 }
 
+/// Why a load gave up.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The wire has an end too few or too many.
+    #[error(transparent)]
+    Nic(#[from] NicError),
+    /// Its thread could not be made, or panicked.
+    #[error("its thread {0}")]
+    Thread(String),
+    /// A request is larger than what a connection may send at once.
+    #[error("a request did not fit the send buffer; ask for a shorter path")]
+    RequestTooLong,
+    /// Bytes follow a response.
+    #[error("the server sent more than the response's length")]
+    TooLong,
+    /// Not HTTP.
+    #[error("a response has no status")]
+    NoStatus,
+    /// Chunked, or not HTTP.
+    #[error("a response has no length")]
+    NoLength,
+    /// The order page is another than the load knows.
+    #[error("the page of the order form has no field `{0}`")]
+    NoForm(&'static str),
+    /// The pipeline answers, but not one page came back.
+    #[error("not one page was answered")]
+    NoPages,
+}
+
 struct Browser {
-    response: Response,
+    shopper: Shopper,
+    /// Of the request that is under way; none before the connection is open.
+    response: Option<Response>,
     asked: Instant,
 }
 
 /// Runs the load until `stop`. `begun` is set once the warm-up is over.
-pub fn run(peer: WirePeer, load: &Load, stop: &AtomicBool) -> Result<Outcome, String> {
+pub fn run(peer: WirePeer, load: &Load, stop: &AtomicBool) -> Result<Outcome, LoadError> {
     let mut runner = Runner {
         client: Client::new(peer),
         load: load.clone(),
@@ -75,6 +115,7 @@ pub fn run(peer: WirePeer, load: &Load, stop: &AtomicBool) -> Result<Outcome, St
     runner.outcome.elapsed = begun.elapsed();
     runner.outcome.cpu = cpu_of_others().saturating_sub(cpu_before);
     runner.outcome.latencies_ns.sort_unstable();
+    runner.hang_up();
     Ok(runner.outcome)
 }
 
@@ -83,7 +124,7 @@ pub fn spawn(
     peer: WirePeer,
     load: Load,
     stop: Arc<AtomicBool>,
-) -> std::io::Result<std::thread::JoinHandle<Result<Outcome, String>>> {
+) -> std::io::Result<std::thread::JoinHandle<Result<Outcome, LoadError>>> {
     std::thread::Builder::new()
         .name("load".into())
         .spawn(move || run(peer, &load, &stop))
@@ -98,12 +139,13 @@ struct Runner {
 }
 
 impl Runner {
-    fn open(&mut self) -> Result<(), String> {
-        let id = self.client.connect().map_err(|e| e.to_string())?;
+    fn open(&mut self) -> Result<(), LoadError> {
+        let id = self.client.connect()?;
         self.browsers.insert(
             id,
             Browser {
-                response: Response::default(),
+                shopper: Shopper::new(&self.load.errand),
+                response: None,
                 asked: Instant::now(),
             },
         );
@@ -111,11 +153,14 @@ impl Runner {
         Ok(())
     }
 
-    fn until(&mut self, stop: &AtomicBool, limit: Option<Duration>) -> Result<(), String> {
+    fn until(&mut self, stop: &AtomicBool, limit: Option<Duration>) -> Result<(), LoadError> {
         let begun = Instant::now();
         while !stop.load(Ordering::Relaxed) && limit.is_none_or(|limit| begun.elapsed() < limit) {
             self.client.poll(POLL);
-            while let Some(id) = self.client.next_changed() {
+            // What comes after the stop is the pipeline closing its connections, which is no error.
+            while !stop.load(Ordering::Relaxed)
+                && let Some(id) = self.client.next_changed()
+            {
                 self.serve(id)?;
             }
             self.give_up_on_the_silent()?;
@@ -123,22 +168,23 @@ impl Runner {
         Ok(())
     }
 
-    fn serve(&mut self, id: ConnectionId) -> Result<(), String> {
+    fn serve(&mut self, id: ConnectionId) -> Result<(), LoadError> {
         let mut bytes = [0; 16384];
         loop {
             let received = self.client.receive(id, &mut bytes);
             let Some(browser) = self.browsers.get_mut(&id) else {
                 return Ok(());
             };
-            if !browser.response.begun {
+            let Some(response) = &mut browser.response else {
                 return self.ask(id);
-            }
+            };
             if received == 0 {
                 break;
             }
-            if let Some(status) = browser.response.feed(&bytes[..received])? {
+            if response.feed(&bytes[..received])? {
+                let right = browser.shopper.answered(response)?;
                 let latency = browser.asked.elapsed();
-                self.count(status, latency);
+                self.count(right, latency);
                 self.ask(id)?;
             }
         }
@@ -148,27 +194,26 @@ impl Runner {
         Ok(())
     }
 
-    fn ask(&mut self, id: ConnectionId) -> Result<(), String> {
+    fn ask(&mut self, id: ConnectionId) -> Result<(), LoadError> {
+        let Some(browser) = self.browsers.get_mut(&id) else {
+            return Ok(());
+        };
         if self.client.state(id) != State::Open {
             return Ok(());
         }
         let item = self.next_item % self.load.items.max(1) + 1;
         self.next_item += 1;
-        let path = self.load.path.replace("{}", &item.to_string());
-        let request = format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+        let request = browser.shopper.request(&self.load.errand, item);
         if self.client.send(id, request.as_bytes()) != request.len() {
-            return Err("a request did not fit the send buffer".into());
+            return Err(LoadError::RequestTooLong);
         }
-        let browser = Browser {
-            response: Response::begin(),
-            asked: Instant::now(),
-        };
-        self.browsers.insert(id, browser);
+        browser.response = Some(Response::default());
+        browser.asked = Instant::now();
         Ok(())
     }
 
-    fn count(&mut self, status: u16, latency: Duration) {
-        if status == 200 {
+    fn count(&mut self, right: bool, latency: Duration) {
+        if right {
             self.outcome.pages += 1;
             self.outcome.latencies_ns.push(latency.as_nanos() as u64);
         } else {
@@ -177,14 +222,14 @@ impl Runner {
     }
 
     /// A connection that the server closed is an error here: the load never asks for it.
-    fn replace(&mut self, id: ConnectionId) -> Result<(), String> {
+    fn replace(&mut self, id: ConnectionId) -> Result<(), LoadError> {
         self.outcome.errors += 1;
         self.browsers.remove(&id);
         self.client.abort(id);
         self.open()
     }
 
-    fn give_up_on_the_silent(&mut self) -> Result<(), String> {
+    fn give_up_on_the_silent(&mut self) -> Result<(), LoadError> {
         let silent = self
             .browsers
             .iter()
@@ -192,56 +237,13 @@ impl Runner {
         let silent: Vec<ConnectionId> = silent.map(|(&id, _)| id).collect();
         silent.into_iter().try_for_each(|id| self.replace(id))
     }
-}
 
-/// A response as far as it has come.
-#[derive(Default)]
-struct Response {
-    begun: bool,
-    head: Vec<u8>,
-    status: u16,
-    body_left: Option<usize>,
-}
-
-impl Response {
-    fn begin() -> Response {
-        Response {
-            begun: true,
-            ..Response::default()
+    /// Resets the connections, so that the pipeline has nobody to wait for when it drains.
+    fn hang_up(&mut self) {
+        for (&id, _) in &self.browsers {
+            self.client.abort(id);
         }
-    }
-
-    /// Takes bytes that have come; gives the status once the response is complete.
-    fn feed(&mut self, mut bytes: &[u8]) -> Result<Option<u16>, String> {
-        if self.body_left.is_none() {
-            self.head.extend_from_slice(bytes);
-            let Some(end) = self.head.windows(4).position(|w| w == b"\r\n\r\n") else {
-                return Ok(None);
-            };
-            let body_begins = end + 4;
-            let body_bytes = self.head.len() - body_begins;
-            bytes = &bytes[bytes.len() - body_bytes..];
-            self.parse_head(body_begins)?;
-        }
-        let left = self.body_left.unwrap_or(0);
-        if bytes.len() > left {
-            return Err("the server sent more than the response's length".into());
-        }
-        self.body_left = Some(left - bytes.len());
-        Ok((left == bytes.len()).then_some(self.status))
-    }
-
-    fn parse_head(&mut self, head_bytes: usize) -> Result<(), String> {
-        let head = String::from_utf8_lossy(&self.head[..head_bytes]);
-        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok());
-        self.status = status.ok_or("the response has no status")?;
-        let length = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(':')?;
-            name.eq_ignore_ascii_case("content-length")
-                .then(|| value.trim().parse().ok())?
-        });
-        self.body_left = Some(length.ok_or("the response has no length")?);
-        Ok(())
+        self.client.poll(Duration::ZERO);
     }
 }
 
@@ -253,33 +255,4 @@ fn cpu_of_others() -> Duration {
         Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
     };
     read(ClockId::ProcessCPUTime).saturating_sub(read(ClockId::ThreadCPUTime))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Response;
-
-    #[test]
-    fn a_response_is_complete_at_its_length_however_it_is_cut() {
-        let text = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
-        for cut in 1..text.len() {
-            let mut response = Response::begin();
-            assert_eq!(response.feed(&text[..cut]).unwrap(), None, "cut at {cut}");
-            assert_eq!(
-                response.feed(&text[cut..]).unwrap(),
-                Some(200),
-                "cut at {cut}"
-            );
-        }
-    }
-
-    #[test]
-    fn a_response_that_is_too_long_or_has_no_length_is_an_error() {
-        assert!(
-            Response::begin()
-                .feed(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nab")
-                .is_err()
-        );
-        assert!(Response::begin().feed(b"HTTP/1.1 200 OK\r\n\r\n").is_err());
-    }
 }

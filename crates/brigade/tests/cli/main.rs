@@ -1,0 +1,11 @@
+//! The `brigade` command as a process, with real sockets, files and signals.
+
+#[path = "../browser/mod.rs"]
+mod browser;
+
+mod ending;
+mod image;
+mod mistakes;
+mod process;
+mod socket;
+mod top;

@@ -1,0 +1,81 @@
+//! `cargo xtask figures`: what Brigade costs, measured on the release build itself.
+//!
+//! Every figure compares runs of `brigade run` as child processes. Runs of the things compared
+//! take turns, round after round, so that what else the machine does falls on all of them alike; a
+//! table shows the median of the rounds and, after it, the least and the greatest.
+
+mod child;
+mod cohort;
+mod copies;
+mod error;
+mod flushes;
+mod idle;
+mod pages;
+mod portal;
+mod stats;
+mod wire;
+
+pub use error::Error;
+
+/// A figure: its name, what it shows, and how it is measured.
+pub struct Figure {
+    /// The word after `cargo xtask figures`.
+    pub name: &'static str,
+    /// One line.
+    pub what: &'static str,
+    measure: fn() -> Result<String, Error>,
+}
+
+/// All figures, in the order of the README.
+pub static FIGURES: [Figure; 5] = [
+    Figure {
+        name: "pages",
+        what: "pages/s and CPU time per page, fused and spread",
+        measure: pages::measure,
+    },
+    Figure {
+        name: "copies",
+        what: "copies of payload per page, by stage",
+        measure: copies::measure,
+    },
+    Figure {
+        name: "flushes",
+        what: "flushes and writes of the disk per order",
+        measure: flushes::measure,
+    },
+    Figure {
+        name: "cohort",
+        what: "pages/s and latency by the size of the cohort, fused and spread",
+        measure: cohort::measure,
+    },
+    Figure {
+        name: "idle",
+        what: "CPU and wake-ups of an idle Brigade, and its first answer",
+        measure: idle::measure,
+    },
+];
+
+/// The figure called `name`, or all of them for `all`; none when there is no such figure.
+pub fn named(name: &str) -> &'static [Figure] {
+    if name == "all" {
+        return &FIGURES;
+    }
+    let at = FIGURES.iter().position(|figure| figure.name == name);
+    at.map_or(&[], |at| &FIGURES[at..=at])
+}
+
+/// Builds Brigade, then measures `figures` and prints each table as it is done.
+///
+/// # Errors
+/// When the build fails or a run does not answer as it should.
+pub fn run(figures: &[Figure]) -> Result<(), Error> {
+    child::build()?;
+    for figure in figures {
+        println!("{}: {}", figure.name, figure.what);
+        println!("{}", (figure.measure)()?);
+    }
+    Ok(())
+}
+
+/// The placements that are compared.
+const PLACEMENTS: [&str; 2] = ["fused", "spread"];
