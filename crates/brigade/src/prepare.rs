@@ -167,7 +167,7 @@ impl Filler<'_> {
         };
         match filled {
             Ok(items) => {
-                std::fs::rename(&partial, path).map_err(file_error)?;
+                rename_new(&partial, path).map_err(file_error)?;
                 sync_folder(path).map_err(file_error)?;
                 Ok(Image {
                     items,
@@ -325,6 +325,17 @@ fn remove_stale(partial: &Path) -> Result<(), Error> {
         path: partial.to_owned(),
         source,
     })
+}
+
+/// Gives the finished image its name, unless another Brigade was faster with one of that name.
+fn rename_new(from: &Path, to: &Path) -> std::io::Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    use rustix::io::Errno;
+    match renameat_with(CWD, from, CWD, to, RenameFlags::NOREPLACE) {
+        // File systems that do not know the flag: the image was not there a moment ago.
+        Err(Errno::INVAL | Errno::NOSYS) => std::fs::rename(from, to),
+        result => Ok(result?),
+    }
 }
 
 /// Makes a rename in the folder of `path` durable.

@@ -159,13 +159,26 @@ impl Drop for SmallDisk {
 fn pipeline(options: &shop::Options) -> Scratch {
     const WEB: &str = include_str!("../../../pipelines/web.toml");
     let lines = options.iter().filter(|(stage, _, _)| *stage == "db");
-    let lines: String = lines.map(|(_, name, value)| format!("{name} = {value}\n")).collect();
+    let lines: String = lines
+        .map(|(_, name, value)| format!("{name} = {value}\n"))
+        .collect();
     let (before, after) = WEB.split_once("name = \"db\"").unwrap();
     let (comment, after) = after.split_once('\n').unwrap();
     let scratch = Scratch::new("tight.toml");
     let text = format!("{before}name = \"db\"{comment}\n{lines}{after}");
     std::fs::write(&scratch.0, text).unwrap();
     scratch
+}
+
+/// Makes the image, with so many checkpoints that the log stays short.
+fn fill_image(image: &Path, options: &shop::Options) {
+    let mut options = options.clone();
+    options.retain(|(_, name, _)| *name != "wal_autocheckpoint_pages");
+    options.push(("db", "wal_autocheckpoint_pages", 8));
+    let toml = pipeline(&options);
+    let mut brigade = Brigade::start(toml.0.to_str().unwrap(), image).unwrap();
+    brigade.address().unwrap();
+    assert!(brigade.stop().unwrap().success(), "{}", brigade.log());
 }
 
 /// The image's file is sparse, and the disk that it lies on runs full: orders that need no more
@@ -177,9 +190,9 @@ fn on_a_full_disk_orders_are_refused_until_there_is_room() {
         Err(why) => return eprintln!("SKIPPED: no small disk to fill: {why}"),
     };
     let mut random = Random(seed(2));
-    let (small_image, options, _) = shop::without_room();
+    let (_, options, _) = shop::without_room();
     let image = disk.folder.join("shop.img");
-    e2fsck::write_sparse(&image, &small_image).unwrap();
+    fill_image(&image, &options);
     let toml = pipeline(&options);
     let mut brigade = Brigade::start(toml.0.to_str().unwrap(), &image).unwrap();
     let address = brigade.address().unwrap();

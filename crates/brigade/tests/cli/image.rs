@@ -88,7 +88,7 @@ fn ctrl_c_while_filling_ends_in_order_and_leaves_nothing() {
         let after = Duration::from_millis(after_ms);
         let stopped = interrupted_filling(folder.path(), after, Signal::INT);
         let end = stopped.end();
-        assert!(end.status.code().is_some(), "{end:?}");
+        assert_eq!(end.status.code(), Some(0), "{end:?}");
         assert!(files(folder.path()).is_empty(), "{end:?}");
     }
 }

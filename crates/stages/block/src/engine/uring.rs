@@ -31,7 +31,8 @@ impl Uring {
     pub fn new(image: Image, depth: usize) -> Result<Self, (Image, io::Error)> {
         let parts = new_ring(depth).and_then(|ring| {
             let event = Event::new()?;
-            ring.submitter().register_eventfd(event.file().as_raw_fd())?;
+            ring.submitter()
+                .register_eventfd(event.file().as_raw_fd())?;
             Ok((ring, event))
         });
         match parts {
