@@ -10,8 +10,8 @@ use storage_support::shop::{self, Web};
 
 const ORDERS: usize = 200;
 
-/// With the default sizes of files and checkpoints; two orders a flush each, and room for the
-/// checkpoints among them.
+/// With the default sizes of files and checkpoints. One flush is the commit's; the checkpoints that
+/// fall among the orders need a few more.
 #[test]
 fn an_order_costs_at_most_two_flushes() {
     let options = shop::Options::new();

@@ -170,6 +170,8 @@ impl<'a> Io<'a> {
     /// An empty page of the port's stock, to be filled and sent. `None` when there is no room.
     pub fn page<H: Header>(&mut self, port: Output<H>) -> Option<Page> {
         let index = port.0;
+        // The page that came back last is still in a cache; the rest of the stock is not.
+        self.ports.collect(index);
         if self.ports.room(index, 1) == 0 {
             self.want_room(index, 0);
             return None;

@@ -18,7 +18,10 @@ fn a_customer_buys_and_the_shop_ends_in_order() {
     shop.signal(Signal::TERM);
     let end = shop.end();
     end.assert_orderly();
-    assert!(end.output.contains("drained, flushed and closed"), "{end:?}");
+    assert!(
+        end.output.contains("drained, flushed and closed"),
+        "{end:?}"
+    );
     let files = std::fs::read_dir(folder.path()).expect("the folder");
     assert_eq!(files.count(), 0, "a shop in memory leaves no file");
 }

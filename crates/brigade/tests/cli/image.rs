@@ -71,7 +71,10 @@ fn a_kill_while_filling_leaves_nothing_half_made() {
         let killed = interrupted_filling(folder.path(), after, Signal::KILL);
         assert_eq!(killed.end().status.code(), None, "it was killed");
         let left = files(folder.path());
-        assert!(!left.contains(&"shop.img".to_owned()), "half a shop: {left:?}");
+        assert!(
+            !left.contains(&"shop.img".to_owned()),
+            "half a shop: {left:?}"
+        );
     }
     let mut next = start(folder.path(), "20");
     let book = Browser::connect(next.address()).ask(&get("/product/20", ""));

@@ -73,7 +73,11 @@ fn fails_in_line(replaced: &str, by: &str, words: &[&str]) {
 
 #[test]
 fn pipelines_with_mistakes() {
-    fails_in_line("kind = \"portal\"", "kind = \"portel\"", &["portel", "portal"]);
+    fails_in_line(
+        "kind = \"portal\"",
+        "kind = \"portel\"",
+        &["portel", "portal"],
+    );
     fails_in_line("to = \"http.events\"", "to = http.events", &["TOML"]);
     fails_in_line("ring = 256", "rings = 256", &["`rings`"]);
     fails_in_line("ring = 256", "ring = 0", &["ring"]);
@@ -86,7 +90,11 @@ fn placements() {
     std::fs::write(&file, "[[core]]\nid = 0\nstages = [\"nic\"]\n").expect("a file");
     let run = ["run", "echo", "--listen", "127.0.0.1:0", "--placement"];
     let with = |file| [run.as_slice(), &[file]].concat();
-    fails(folder.path(), &with("place.toml"), &["place.toml", "not placed"]);
+    fails(
+        folder.path(),
+        &with("place.toml"),
+        &["place.toml", "not placed"],
+    );
     fails(folder.path(), &with("nowhere.toml"), &["nowhere.toml"]);
 }
 
@@ -102,7 +110,9 @@ fn a_foreign_image_is_refused_and_left_alone() {
     // No pattern that any file system has.
     let mut state = 1_u64;
     let bytes: Vec<u8> = std::iter::repeat_with(|| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         (state >> 56) as u8
     })
     .take(16 << 20)
@@ -139,12 +149,24 @@ fn somebody_elses_file_system_is_refused_and_left_alone() {
 fn disks_that_cannot_be_used() {
     let folder = tempdir().expect("a folder");
     std::fs::write(folder.path().join("tiny.img"), [0; 100]).expect("a file");
-    fails(folder.path(), &run_on("tiny.img"), &["tiny.img", "100 bytes"]);
+    fails(
+        folder.path(),
+        &run_on("tiny.img"),
+        &["tiny.img", "100 bytes"],
+    );
     std::fs::write(folder.path().join("small.img"), vec![0; 1 << 20]).expect("a file");
-    fails(folder.path(), &run_on("small.img"), &["small.img", "too few"]);
+    fails(
+        folder.path(),
+        &run_on("small.img"),
+        &["small.img", "too few"],
+    );
     std::fs::create_dir(folder.path().join("folder.img")).expect("a folder");
     fails(folder.path(), &run_on("folder.img"), &["folder.img"]);
-    fails(folder.path(), &run_on("no/such/shop.img"), &["no/such/shop.img"]);
+    fails(
+        folder.path(),
+        &run_on("no/such/shop.img"),
+        &["no/such/shop.img"],
+    );
     fails_anywhere("run --disk mem:1K", &["mem:1K", "16M"]);
     fails_anywhere("run --disk mem:lots", &["mem:lots"]);
 }

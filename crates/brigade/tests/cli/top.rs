@@ -114,7 +114,9 @@ fn a_picture_for_people() {
         .iter()
         .map(|stage| {
             let row = format!("\n{stage} ");
-            picture.find(&row).unwrap_or_else(|| panic!("no {stage} in {picture}"))
+            picture
+                .find(&row)
+                .unwrap_or_else(|| panic!("no {stage} in {picture}"))
         })
         .collect();
     assert!(at.is_sorted(), "in data order: {picture}");

@@ -86,3 +86,13 @@ fn two_tokens_and_one_page_each_are_enough() {
 fn three_tokens_and_one_page_each_are_enough() {
     goes_on(3, 4, 6);
 }
+
+#[test]
+#[ignore = "some minutes of other schedules; for a change of stages, ports or windows"]
+fn many_schedules() {
+    for tokens in 1..=4 {
+        for cohort in [1, 2, 5, 32] {
+            goes_on(tokens, cohort, 40);
+        }
+    }
+}
