@@ -240,7 +240,7 @@ impl Runner {
 
     /// Resets the connections, so that the pipeline has nobody to wait for when it drains.
     fn hang_up(&mut self) {
-        for (&id, _) in &self.browsers {
+        for &id in self.browsers.keys() {
             self.client.abort(id);
         }
         self.client.poll(Duration::ZERO);

@@ -100,7 +100,7 @@ fn placements() {
 
 const RUN: [&str; 6] = ["run", "--listen", "127.0.0.1:0", "--items", "20", "--disk"];
 
-fn run_on<'a>(disk: &'a str) -> Vec<&'a str> {
+fn run_on(disk: &str) -> Vec<&str> {
     [RUN.as_slice(), &[disk]].concat()
 }
 
