@@ -136,6 +136,11 @@ impl<'a> Answer<'a> {
         Ok(())
     }
 
+    /// Whether the body lies in memory as it is, so that writing it is a copy.
+    pub fn is_static(&self) -> bool {
+        matches!(self.body, Body::Static(_))
+    }
+
     /// Writes the body. Writing it twice writes the same.
     ///
     /// # Errors

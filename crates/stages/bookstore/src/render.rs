@@ -81,6 +81,11 @@ impl fmt::Write for Writer<'_> {
 }
 
 impl Layout {
+    /// Bytes of the body in the first page.
+    pub fn first_bytes(&self) -> usize {
+        self.first_bytes
+    }
+
     /// The header of the first part.
     pub fn first(&self, answer: &Answer<'_>, origin: &Origin) -> HttpResponse {
         let body_at = RESPONSE_HEADROOM_BYTES + self.extra_bytes;

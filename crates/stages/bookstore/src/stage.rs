@@ -203,6 +203,9 @@ impl BookstoreStage {
             let answer = self.shop.failed(Failure::TooLarge);
             return self.respond(io, origin, visit, &answer);
         };
+        if answer.is_static() {
+            io.count_copy(layout.first_bytes());
+        }
         visit.add_to(&mut origin, io);
         io.send(
             self.ports.responses,
