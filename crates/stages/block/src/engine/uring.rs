@@ -67,12 +67,14 @@ impl Uring {
         }
     }
 
-    fn reap(&mut self, done: &mut Vec<Completion>) {
+    /// Collects what the kernel has answered; whether there was anything.
+    fn reap(&mut self, done: &mut Vec<Completion>) -> bool {
         let answers: Vec<(u64, i32)> = self
             .ring
             .completion()
             .map(|entry| (entry.user_data(), entry.result()))
             .collect();
+        let any = !answers.is_empty();
         for (slot, answer) in answers {
             let place = self.flying.get_mut(slot as usize);
             let Some(work) = place.and_then(Option::take) else {
@@ -87,6 +89,7 @@ impl Uring {
             let result = self.judge(&work, answer);
             done.push(Completion { work, result });
         }
+        any
     }
 
     /// A short read means that the file is shorter than it was; a short write, that there was no
@@ -152,14 +155,18 @@ impl Engine for Uring {
         if !self.has_news() && !self.event.idle() {
             return Ok(());
         }
-        while self.has_news() {
+        loop {
+            // First: an answer that comes after this makes the file readable again.
+            self.event.drain();
             if self.ring.submission().taskrun() {
                 self.submit(0)?;
             }
-            self.reap(done);
-            self.event.drain();
+            // Not until there is no news: the kernel may set its flag when the work that it
+            // announces has been done already, and then leaves it set until the next work.
+            if !self.reap(done) {
+                return Ok(());
+            }
         }
-        Ok(())
     }
 
     fn has_unsent(&self) -> bool {
