@@ -5,6 +5,7 @@ use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{
     AtFlags, FileType, FlockOperation, Mode, OFlags, SeekFrom, Statx, StatxFlags, flock, fstat,
@@ -15,6 +16,10 @@ use rustix::io::Errno;
 use crate::error::{BlockError, errno};
 
 const BLOCK_BYTES: u64 = 4096;
+/// How long the kernel may take to give up the lock of a process that was killed.
+const ORPHANED_LOCK_MAX: Duration = Duration::from_secs(5);
+/// Between two tries for the lock.
+const LOCK_PAUSE: Duration = Duration::from_millis(10);
 /// `STATX_WRITE_ATOMIC`, which the bindings do not name yet.
 const STATX_WRITE_ATOMIC: u32 = 0x0001_0000;
 
@@ -121,7 +126,7 @@ fn open_direct(path: &str, flags: OFlags, direct: bool) -> Result<(OwnedFd, bool
 }
 
 fn lock(path: &str, fd: &OwnedFd) -> Result<(), BlockError> {
-    match flock(fd, FlockOperation::NonBlockingLockExclusive) {
+    match lock_patiently(fd, || owner_of(path).is_some_and(is_alive)) {
         Ok(()) => Ok(()),
         Err(Errno::WOULDBLOCK) => {
             let owner = owner_of(path).map_or("pid unknown".into(), |pid| format!("pid {pid}"));
@@ -135,6 +140,25 @@ fn lock(path: &str, fd: &OwnedFd) -> Result<(), BlockError> {
             cause: errno.into(),
         }),
     }
+}
+
+/// Locks the file. A process that was killed is gone before the kernel has ended what it had in
+/// its io_uring, and until then its lock holds: so while no living process has the lock, it is
+/// tried again for a while.
+fn lock_patiently(fd: &OwnedFd, is_owned: impl Fn() -> bool) -> Result<(), Errno> {
+    let begun = Instant::now();
+    loop {
+        match flock(fd, FlockOperation::NonBlockingLockExclusive) {
+            Err(Errno::WOULDBLOCK) if begun.elapsed() < ORPHANED_LOCK_MAX && !is_owned() => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            result => return result,
+        }
+    }
+}
+
+fn is_alive(pid: u32) -> bool {
+    fs::metadata(format!("/proc/{pid}")).is_ok()
 }
 
 /// Who has locked the file, from the kernel's list of locks.
