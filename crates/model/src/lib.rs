@@ -1,8 +1,10 @@
-//! A Brigade pipeline as numbers: the rules from symptom to diagnosis.
+//! A Brigade pipeline as numbers: the profile of a run, and what follows from it.
 //!
-//! For now two of them, the ones that find the [`bottleneck`]. This room knows no files, no shared
-//! memory and no runtime: whatever can count the times of stages and the occupancy of queues can
-//! ask it.
+//! This room knows no shared memory and no runtime: whatever can count the times of stages and the
+//! occupancy of queues can ask it.
+
+pub mod network;
+pub mod profile;
 
 mod bottleneck;
 
