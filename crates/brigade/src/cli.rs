@@ -20,6 +20,10 @@ pub enum Command {
     Run(RunArgs),
     /// Shows a running pipeline: its queues, its stages' times, its bottleneck.
     Top(TopArgs),
+    /// Records a running pipeline as a profile: one JSON file.
+    Record(RecordArgs),
+    /// Says in plain words what limits a pipeline, why, and what to do.
+    Explain(ExplainArgs),
 }
 
 /// Which network interface a pipeline has.
@@ -96,6 +100,37 @@ pub struct TopArgs {
     /// How long each picture looks, in milliseconds.
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=3_600_000))]
     pub interval_ms: u64,
+}
+
+/// Arguments of `record`.
+#[derive(Debug, Clone, Args)]
+pub struct RecordArgs {
+    /// The process to record (without this, the only Brigade that runs).
+    #[arg(long)]
+    pub pid: Option<u32>,
+    /// How long to look, in seconds.
+    #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub duration_s: u64,
+    /// The file to write.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: PathBuf,
+}
+
+/// Arguments of `explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// A profile, as `brigade record` writes it.
+    #[arg(conflicts_with = "pid")]
+    pub profile: Option<PathBuf>,
+    /// The process to look at (without this and without a profile, the only Brigade that runs).
+    #[arg(long)]
+    pub pid: Option<u32>,
+    /// Without a profile: how long to look, in seconds.
+    #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub duration_s: u64,
+    /// Prints the explanation as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// The disk of the web pipeline unless one is named.

@@ -19,6 +19,9 @@ pub enum Error {
     /// `top` failed.
     #[error(transparent)]
     Top(#[from] crate::top::TopError),
+    /// `record` or `explain` failed.
+    #[error(transparent)]
+    Record(#[from] crate::record::RecordError),
     /// A file cannot be read or written.
     #[error("{path}: {source}", path = path.display())]
     File {

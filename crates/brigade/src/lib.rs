@@ -23,6 +23,7 @@ mod memory;
 mod pipelines;
 mod prepare;
 mod progress;
+pub mod record;
 mod registry;
 mod run;
 mod signals;
@@ -39,7 +40,7 @@ pub use brigade_stage as stage;
 /// Plain-data derives for headers.
 pub use zerocopy;
 
-pub use cli::{Cli, Command, Nic, RunArgs, TopArgs};
+pub use cli::{Cli, Command, ExplainArgs, Nic, RecordArgs, RunArgs, TopArgs};
 pub use error::Error;
 pub use pipelines::named as pipeline;
 pub use prepare::fill_disk;
@@ -55,6 +56,8 @@ pub fn main(registry: stage::Registry) -> ExitCode {
     let result = match command {
         Command::Run(args) => run::run(&args, &registry),
         Command::Top(args) => run::top(&args),
+        Command::Record(args) => record::record(&args).map_err(Error::from),
+        Command::Explain(args) => record::explain(&args).map_err(Error::from),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,9 +3,11 @@
 //! This room knows no shared memory and no runtime: whatever can count the times of stages and the
 //! occupancy of queues can ask it.
 
+pub mod explain;
 pub mod network;
 pub mod profile;
+pub mod words;
 
-mod bottleneck;
+mod error;
 
-pub use bottleneck::{EdgeLoad, Rule, StageLoad, Verdict, bottleneck};
+pub use error::Error;

@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use crate::{Error, format_cores, parse_cores, pin::usable_cores};
 
 /// The cores that this process may use.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Machine {
     cores: Vec<Core>,
 }
 
 /// One core (a hardware thread, as the kernel numbers them).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Core {
     /// The kernel's number.
     pub id: usize,
@@ -26,6 +26,19 @@ pub struct Core {
     pub caches: Vec<Cache>,
     /// Which kind of core it is.
     pub kind: CoreKind,
+    /// Its speed, by its capacity or its highest clock, 1 for the fastest core of the machine;
+    /// `None` if unknown.
+    pub speed_ratio: Option<f64>,
+}
+
+impl Core {
+    /// A number that is the same for all cores with the same last-level cache: the lowest of their
+    /// ids. A core of unknown caches shares its package's.
+    pub fn last_level_cache(&self) -> usize {
+        let last = self.caches.last();
+        let shared = last.and_then(|cache| cache.shared_with.iter().min().copied());
+        shared.or(self.package).unwrap_or(0)
+    }
 }
 
 /// Kinds of cores on machines that have several.
@@ -121,7 +134,25 @@ fn read_core(sys: &Path, id: usize) -> Core {
         siblings: cores_in(&directory.join("topology/thread_siblings_list")),
         caches: read_caches(&directory.join("cache")),
         kind: read_kind(sys, id),
+        speed_ratio: read_speed(sys, id),
     }
+}
+
+/// ARM gives capacities; others a highest clock for each core.
+fn read_speed(sys: &Path, id: usize) -> Option<f64> {
+    let files = ["cpu_capacity", "cpufreq/cpuinfo_max_freq"];
+    files.iter().find_map(|file| {
+        let of = |id: usize| number(&sys.join(format!("devices/system/cpu/cpu{id}/{file}")));
+        let fastest = (0..).map_while(of).max().filter(|fastest| *fastest > 0)?;
+        Some(of(id).filter(|own| *own > 0)? as f64 / fastest as f64)
+    })
+}
+
+/// The processor's name, where `/proc/cpuinfo` has one.
+pub fn processor() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
 }
 
 /// The core's directory has a link `nodeN` to its NUMA node.
@@ -256,6 +287,7 @@ mod tests {
             siblings: vec![1, 3],
             caches: vec![near, far],
             kind: CoreKind::Uniform,
+            speed_ratio: None,
         };
         assert_eq!(machine.core(3), Some(&core));
     }
@@ -294,6 +326,8 @@ mod tests {
             ("system/cpu/cpu1/cpu_capacity", "1024"),
         ]);
         assert_eq!(kinds(&arm, &[0, 1]), [Efficient, Performance]);
+        let little = Machine::read_from(arm.path(), &[0]);
+        assert_eq!(little.cores()[0].speed_ratio, Some(446.0 / 1024.0));
         let even = sys(&[("system/cpu/cpu0/cpu_capacity", "1024")]);
         assert_eq!(kinds(&even, &[0]), [Uniform]);
     }

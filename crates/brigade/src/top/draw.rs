@@ -150,7 +150,7 @@ impl Drawing<'_> {
         );
         let name = self.paint(&plain(&d.pipeline), BOLD);
         let _ = writeln!(out, "{name}{}", rest.trim_end());
-        let sentence = wrap(&self.frame.verdict.sentence, self.columns());
+        let sentence = wrap(&self.frame.explanation.sentence(), self.columns());
         for line in sentence.lines() {
             let _ = writeln!(out, "{}", self.paint(line, BOLD));
         }

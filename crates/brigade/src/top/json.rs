@@ -1,6 +1,6 @@
 //! The same figures for programs: keys with their units last.
 
-use brigade_model::Rule;
+use brigade_model::explain::Explanation;
 use serde::Serialize;
 
 use super::Frame;
@@ -24,7 +24,7 @@ struct Document<'a> {
     cores: Vec<Core>,
     windows: Vec<Window<'a>>,
     counters: Vec<Counter<'a>>,
-    bottleneck: Bottleneck<'a>,
+    explanation: &'a Explanation,
 }
 
 #[derive(Serialize)]
@@ -101,14 +101,6 @@ struct Counter<'a> {
     per_s: f64,
 }
 
-#[derive(Serialize)]
-struct Bottleneck<'a> {
-    rule: u32,
-    reason: &'static str,
-    stage: Option<&'a str>,
-    sentence: &'a str,
-}
-
 impl<'a> Document<'a> {
     fn of(frame: &Frame<'a>) -> Document<'a> {
         Document {
@@ -122,7 +114,7 @@ impl<'a> Document<'a> {
             cores: cores(frame),
             windows: windows(frame),
             counters: counters(frame),
-            bottleneck: bottleneck(frame),
+            explanation: frame.explanation,
         }
     }
 }
@@ -236,20 +228,4 @@ fn counters<'a>(frame: &Frame<'a>) -> Vec<Counter<'a>> {
             per_s: c.per_s,
         })
         .collect()
-}
-
-fn bottleneck<'a>(frame: &Frame<'a>) -> Bottleneck<'a> {
-    let name = |stage: usize| frame.description.stages.get(stage).map(|s| s.name.as_str());
-    Bottleneck {
-        rule: frame.verdict.rule.number(),
-        reason: match frame.verdict.rule {
-            Rule::Saturated => "stage_saturated",
-            Rule::CoreSaturated => "core_saturated",
-            Rule::Downstream => "downstream_of_blocked",
-            Rule::BlockedWithoutCause => "blocked_without_cause",
-            Rule::OfferedLoad => "offered_load",
-        },
-        stage: frame.verdict.stage.and_then(name),
-        sentence: &frame.verdict.sentence,
-    }
 }

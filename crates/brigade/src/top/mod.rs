@@ -1,7 +1,7 @@
 //! `brigade top`: the pipeline of a running Brigade, drawn in data order.
 //!
 //! ```text
-//!  telemetry::Reader ──two snapshots──> Interval ──> load ──> model::bottleneck
+//!  telemetry::Reader ──two snapshots──> Interval ──> record::profile ──> model::explain
 //!                                          └────────> draw (terminal) or json (programs)
 //! ```
 //! It only reads: nothing is called in the process that is watched.
@@ -9,7 +9,6 @@
 mod draw;
 mod error;
 mod json;
-mod load;
 mod screen;
 #[cfg(test)]
 mod tests;
@@ -18,14 +17,15 @@ mod text;
 use std::path::Path;
 use std::time::Duration;
 
-use brigade_model::Verdict;
+use brigade_model::explain::{Explanation, explain};
+use brigade_model::profile::{Machine, MachineCore};
 use brigade_telemetry::{Description, Interval, Reader, Snapshot, now_ns};
 
 pub use draw::{Style, draw};
 pub use error::TopError;
 pub use json::json;
-pub use load::verdict;
 
+use crate::record::{Samples, profile};
 use screen::Screen;
 
 /// What the command line asked for.
@@ -64,7 +64,7 @@ pub struct Frame<'a> {
     /// What it did.
     pub interval: &'a Interval,
     /// What limits it.
-    pub verdict: &'a Verdict,
+    pub explanation: &'a Explanation,
 }
 
 /// Watches a running Brigade as the options say, until it ends or Ctrl-C.
@@ -81,7 +81,7 @@ pub fn run(options: &TopOptions) -> Result<(), TopError> {
     live(&reader, interval)
 }
 
-fn attach(pid: Option<u32>) -> Result<Reader, TopError> {
+pub(crate) fn attach(pid: Option<u32>) -> Result<Reader, TopError> {
     if let Some(pid) = pid {
         return Ok(Reader::attach(pid)?);
     }
@@ -132,7 +132,7 @@ fn live(reader: &Reader, interval: Duration) -> Result<(), TopError> {
 }
 
 /// A mapping survives its process, so the figures alone do not tell.
-fn is_running(pid: u32) -> bool {
+pub(crate) fn is_running(pid: u32) -> bool {
     Path::new("/proc").join(pid.to_string()).join("fd").exists()
 }
 
@@ -144,12 +144,32 @@ fn look(
 ) -> Result<(), TopError> {
     let interval = after.since(before);
     let description = reader.description();
-    let verdict = verdict(&interval, description);
+    let explanation = explanation(before, after, description);
     show(&Frame {
         pid: reader.pid(),
         uptime_ns: now_ns().saturating_sub(reader.start_ns()),
         description,
         interval: &interval,
-        verdict: &verdict,
+        explanation: &explanation,
     })
+}
+
+/// What limits the pipeline between two snapshots, by the same code as `brigade explain`. Hop costs
+/// are common values here: nothing is measured while `top` looks.
+pub fn explanation(before: &Snapshot, after: &Snapshot, description: &Description) -> Explanation {
+    let mut samples = Samples::starting(before.clone());
+    samples.add(after.clone());
+    let core = |id: &usize| MachineCore {
+        id: *id,
+        kind: "core".into(),
+        speed_ratio: 1.0,
+        physical: *id,
+        last_level_cache: 0,
+        package: 0,
+    };
+    let machine = Machine {
+        cores: description.cores.iter().map(core).collect(),
+        ..Machine::default()
+    };
+    explain(&profile(description, &samples, machine))
 }

@@ -5,7 +5,7 @@ use brigade_telemetry::{
     StageDescription, StageFigures, StageState, Tally, WindowDescription, WindowFigures,
 };
 
-use super::{Frame, Style, draw, json, verdict};
+use super::{Frame, Style, draw, explanation, json};
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -114,13 +114,13 @@ fn before() -> Snapshot {
 
 fn with_frame<T>(show: impl FnOnce(&Frame<'_>) -> T) -> T {
     let (description, interval) = (description(), after().since(&before()));
-    let verdict = verdict(&interval, &description);
+    let explanation = explanation(&before(), &after(), &description);
     show(&Frame {
         pid: 4711,
         uptime_ns: 75 * SECOND,
         description: &description,
         interval: &interval,
-        verdict: &verdict,
+        explanation: &explanation,
     })
 }
 
@@ -234,13 +234,13 @@ fn foreign_names_cannot_steer_the_terminal() {
     description.stages[0].name = "\x1b[2Jnic".into();
     description.pipeline = "\x07".into();
     let interval = after().since(&before());
-    let verdict = verdict(&interval, &description);
+    let explanation = explanation(&before(), &after(), &description);
     let frame = Frame {
         pid: 1,
         uptime_ns: 0,
         description: &description,
         interval: &interval,
-        verdict: &verdict,
+        explanation: &explanation,
     };
     let drawing = draw(&frame, Style::default());
     assert!(!drawing.contains(['\x1b', '\x07']), "{drawing}");
@@ -277,13 +277,10 @@ fn json_has_units_in_its_keys() {
     assert_eq!(value["cores"][1]["id"], 1);
     assert_eq!(value["windows"][0]["in_flight_mean"], 16.0);
     assert_eq!(value["counters"][0]["total"], 42);
-    let bottleneck = &value["bottleneck"];
-    assert_eq!(bottleneck["rule"], 1);
-    assert_eq!(bottleneck["stage"], "bookstore");
-    assert!(
-        bottleneck["sentence"]
-            .as_str()
-            .unwrap()
-            .starts_with("bookstore is the bottleneck")
-    );
+    let explanation = &value["explanation"];
+    assert_eq!(explanation["rule"], 1);
+    assert_eq!(explanation["verdict"]["kind"], "stage");
+    assert_eq!(explanation["verdict"]["stage"], "bookstore");
+    let headline = explanation["headline"].as_str().unwrap();
+    assert!(headline.starts_with("bookstore is the bottleneck"));
 }

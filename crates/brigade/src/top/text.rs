@@ -2,40 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// A time with three significant digits and its unit; a dash when there is none.
-pub(super) fn time(time_ns: Option<f64>) -> String {
-    match time_ns {
-        None => "-".into(),
-        Some(ns) if ns < 999.5 => format!("{ns:.0} ns"),
-        Some(ns) if ns < 999.5e3 => format!("{} us", three(ns / 1e3)),
-        Some(ns) if ns < 999.5e6 => format!("{} ms", three(ns / 1e6)),
-        Some(ns) => format!("{} s", three(ns / 1e9)),
-    }
-}
-
-/// A rate with three significant digits.
-pub(super) fn rate(per_s: f64) -> String {
-    match per_s {
-        r if r < 0.0005 => "0/s".into(),
-        r if r < 999.5 => format!("{}/s", three(r)),
-        r if r < 999.5e3 => format!("{} k/s", three(r / 1e3)),
-        r => format!("{} M/s", three(r / 1e6)),
-    }
-}
-
-/// Three significant digits of a number from 0 up.
-pub(super) fn three(number: f64) -> String {
-    match number {
-        n if n < 9.995 => format!("{n:.2}"),
-        n if n < 99.95 => format!("{n:.1}"),
-        n => format!("{n:.0}"),
-    }
-}
-
-/// A share in percent.
-pub(super) fn percent(ratio: f64) -> String {
-    format!("{:.0} %", ratio * 100.0)
-}
+pub(super) use brigade_model::words::{percent, plain, rate, three, time};
 
 /// A span of seconds, minutes or hours.
 pub(super) fn span(time_ns: u64) -> String {
@@ -45,13 +12,6 @@ pub(super) fn span(time_ns: u64) -> String {
         60..3600 => format!("{} min {:02} s", s / 60, s % 60),
         _ => format!("{} h {:02} min", s / 3600, s / 60 % 60),
     }
-}
-
-/// A foreign text without what would upset a terminal.
-pub(super) fn plain(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
-        .collect()
 }
 
 /// `text` in exactly `width` columns, cut with a dot where it is too long.

@@ -108,3 +108,25 @@ impl Default for Waking {
         }
     }
 }
+
+impl Machine {
+    /// The latency of one message from core `from` to core `to`; 0 on the same core. Cores that the
+    /// machine does not list are far from each other.
+    pub fn hop_ns(&self, from: usize, to: usize) -> f64 {
+        if from == to {
+            return 0.0;
+        }
+        let core = |id| self.cores.iter().find(|core| core.id == id);
+        let (Some(from), Some(to)) = (core(from), core(to)) else {
+            return self.hops.other_ns;
+        };
+        let near = from.package == to.package;
+        match () {
+            () if near && from.physical == to.physical => self.hops.sibling_ns,
+            () if near && from.last_level_cache == to.last_level_cache => {
+                self.hops.last_level_cache_ns
+            }
+            () => self.hops.other_ns,
+        }
+    }
+}

@@ -11,9 +11,12 @@
 //! What was not measured is absent, never 0. Units are in the keys: `_ns`, `_per_s`, `_ratio`,
 //! `_messages`, `_tokens`, `_bytes`. A time's share (`_ratio`) is of the whole run.
 
+mod check;
 mod figures;
 mod machine;
+mod read;
 
+pub use check::littles_law_holds;
 pub use figures::{
     Bucket, Core, CoreTimes, Edge, Load, Replica, Ring, Service, Stage, StageTimes, Window,
 };
