@@ -6,7 +6,8 @@ use brigade_bank::{Bank, Holder, Page, PageConsumer, PageProducer};
 
 use crate::figures::{CopyFigures, EdgeEndFigures, VisitState};
 use crate::window::WindowState;
-use crate::{Header, Kind, clock_ns};
+use crate::wiring::WiringError;
+use crate::{Header, Kind, Routing, clock_ns};
 
 /// The key of a declared input.
 pub struct Input<H>(pub(crate) usize, PhantomData<fn() -> H>);
@@ -43,6 +44,7 @@ pub(crate) struct InputLane {
     /// Holder and core slot of the stage that sends.
     pub(crate) sender: Holder,
     pub(crate) sender_core: usize,
+    pub(crate) figures: EdgeEndFigures,
 }
 
 /// The sending end of one ring of an edge, with the ring that brings empty pages back.
@@ -52,6 +54,14 @@ pub(crate) struct OutputLane {
     /// Holder and core slot of the stage that receives.
     pub(crate) receiver: Holder,
     pub(crate) receiver_core: usize,
+    /// What the pages of this lane's stock are labelled with.
+    pub(crate) label: u16,
+    /// Began as large as the ring: what is in the ring, with the receiver, on its way back and
+    /// in the stock is as much as the ring takes, so it never overflows.
+    pub(crate) stock: usize,
+    /// The stage found too little room on this lane in its last run, as in [`OutputPort`].
+    pub(crate) wanted_beyond: Option<usize>,
+    pub(crate) figures: EdgeEndFigures,
 }
 
 /// A need as indices: `messages` free on output `output`.
@@ -70,20 +80,33 @@ pub(crate) struct InputPort {
     pub(crate) needs: Vec<NeedIndex>,
     /// The stage asked for input in its last run: an arrival makes it runnable.
     pub(crate) wanted: bool,
-    pub(crate) figures: EdgeEndFigures,
 }
 
 #[derive(Default)]
 pub(crate) struct OutputPort {
     pub(crate) lanes: Vec<OutputLane>,
-    pub(crate) stock: usize,
+    /// The lane that comes first among equals.
+    pub(crate) lane_next: usize,
+    pub(crate) routing: Routing,
     pub(crate) pool: usize,
     /// Room that messages taken in this run may still need.
     pub(crate) reserved: usize,
     /// The stage found too little room here in its last run: room makes it runnable. The number
     /// is the room that it found.
     pub(crate) wanted_beyond: Option<usize>,
-    pub(crate) figures: EdgeEndFigures,
+}
+
+impl OutputPort {
+    /// Messages that certainly have room. Where any lane will do, the room of all lanes counts;
+    /// where a key or a sender chooses, nobody knows the lane yet, so only what every one of
+    /// them has.
+    fn room(&self) -> usize {
+        let stocks = self.lanes.iter().map(|lane| lane.stock);
+        match self.routing {
+            Routing::Any => stocks.sum(),
+            Routing::Keyed | Routing::Reply { .. } => stocks.min().unwrap_or(0),
+        }
+    }
 }
 
 /// The empty pages of one bank that a stage has at hand. Last in, first out: the page used last
@@ -100,6 +123,8 @@ pub struct Ports {
     pub(crate) holder: Holder,
     pub(crate) inputs: Vec<InputPort>,
     pub(crate) outputs: Vec<OutputPort>,
+    /// Output and lane of each label after those of the inputs.
+    pub(crate) labels: Vec<(usize, usize)>,
     pub(crate) windows: Vec<WindowState>,
     pub(crate) pools: Vec<Pool>,
     pub(crate) copies: CopyFigures,
@@ -117,10 +142,6 @@ impl Ports {
                 .position(|p| p.name == name)
                 .unwrap_or(usize::MAX)
         };
-        let figures = EdgeEndFigures {
-            at_ns: now_ns,
-            ..Default::default()
-        };
         let inputs = kind.inputs().iter().map(|port| {
             let needs = kind.need_list().iter().filter(|n| n.input == port.name);
             let needs = needs.map(|n| NeedIndex {
@@ -129,19 +150,19 @@ impl Ports {
             });
             InputPort {
                 needs: needs.collect(),
-                figures,
                 wanted: true,
                 ..Default::default()
             }
         });
-        let outputs = kind.outputs().iter().map(|_| OutputPort {
-            figures,
+        let outputs = kind.outputs().iter().map(|port| OutputPort {
+            routing: port.routing.clone(),
             ..Default::default()
         });
         Ports {
             holder,
             inputs: inputs.collect(),
             outputs: outputs.collect(),
+            labels: Vec::new(),
             windows: tokens
                 .iter()
                 .map(|&n| WindowState::new(n, now_ns))
@@ -152,9 +173,11 @@ impl Ports {
         }
     }
 
-    /// Labels of pages: outputs come after the inputs.
-    pub(crate) fn output_label(&self, output: usize) -> u16 {
-        (self.inputs.len() + output) as u16
+    /// The label of the next lane to be joined to an output: lanes come after the inputs.
+    pub(crate) fn lane_label(&self) -> Result<u16, WiringError> {
+        u16::try_from(self.inputs.len() + self.labels.len()).map_err(|_| WiringError::TooManyLanes {
+            max: usize::from(u16::MAX) - self.inputs.len(),
+        })
     }
 
     pub(crate) fn stock_mut(&mut self, label: u16) -> &mut usize {
@@ -163,7 +186,8 @@ impl Ports {
         if label < inputs {
             &mut self.inputs[label].stock
         } else {
-            &mut self.outputs[label - inputs].stock
+            let (output, lane) = self.labels[label - inputs];
+            &mut self.outputs[output].lanes[lane].stock
         }
     }
 
@@ -196,15 +220,14 @@ impl Ports {
 
     /// Fetches the empty pages that came back to `output`.
     pub(crate) fn collect(&mut self, output: usize) {
-        let label = self.output_label(output);
         let port = &mut self.outputs[output];
         let Some(pool) = self.pools.get_mut(port.pool) else {
             return;
         };
         for lane in &mut port.lanes {
-            while let Some(page) = lane.back.pop(label) {
+            while let Some(page) = lane.back.pop(lane.label) {
                 pool.pages.push(page);
-                port.stock += 1;
+                lane.stock += 1;
             }
         }
     }
@@ -224,19 +247,51 @@ impl Ports {
         }
     }
 
-    /// Messages that can be sent on `output` now: its stock. It fetches pages that came back only
-    /// when the stock is below `at_least`. A slot is free for each page of the stock, because the
-    /// stock began as large as the ring and whoever takes a message frees its slot first and
-    /// gives the page back then.
+    /// Messages that can be sent on `output` now, whatever their lanes. It fetches pages that came
+    /// back only when that is below `at_least`. A slot is free for each page of a lane's stock,
+    /// because the stock began as large as the ring and whoever takes a message frees its slot
+    /// first and gives the page back then.
     pub(crate) fn room(&mut self, output: usize, at_least: usize) -> usize {
+        self.room_of(output, at_least, OutputPort::room)
+    }
+
+    /// As [`Ports::room`], for messages that go to lane `lane`.
+    pub(crate) fn lane_room(&mut self, output: usize, lane: usize, at_least: usize) -> usize {
+        self.room_of(output, at_least, |port| port.lanes[lane].stock)
+    }
+
+    fn room_of(
+        &mut self,
+        output: usize,
+        at_least: usize,
+        room: impl Fn(&OutputPort) -> usize,
+    ) -> usize {
         let at_least = at_least.max(1);
-        if self.outputs[output].stock < at_least {
+        if room(&self.outputs[output]) < at_least {
             self.collect(output);
         }
-        if self.outputs[output].stock < at_least {
+        if room(&self.outputs[output]) < at_least {
             self.reclaim_dropped();
         }
-        self.outputs[output].stock
+        room(&self.outputs[output])
+    }
+
+    /// The lane of `output` with the most room, in turn among equals. A page in hand that bears
+    /// `label` counts as room of its own lane.
+    pub(crate) fn emptiest(&mut self, output: usize, label: Option<u16>) -> usize {
+        let lanes = self.outputs[output].lanes.len();
+        if lanes == 1 {
+            return 0;
+        }
+        self.collect(output);
+        let port = &self.outputs[output];
+        let room = |lane: usize| {
+            let lane = &port.lanes[lane];
+            lane.stock + usize::from(Some(lane.label) == label)
+        };
+        let in_turn = (0..lanes).map(|step| (port.lane_next + step) % lanes);
+        // `max_by_key` gives the last of equals, and the first in turn is wanted.
+        in_turn.rev().max_by_key(|&lane| room(lane)).unwrap_or(0)
     }
 
     /// Whether a message could be taken from `input` now, as far as stock and needs go.
@@ -290,13 +345,26 @@ impl Ports {
             {
                 return true;
             }
+            if self.lane_has_more_room(index) {
+                return true;
+            }
         }
         false
     }
 
+    fn lane_has_more_room(&mut self, output: usize) -> bool {
+        (0..self.outputs[output].lanes.len()).any(|lane| {
+            let wanted = self.outputs[output].lanes[lane].wanted_beyond;
+            wanted.is_some_and(|had| self.lane_room(output, lane, had + 1) > had)
+        })
+    }
+
     /// Whether the stage has work that lacks room on an output.
     pub fn blocked(&mut self) -> bool {
-        let wants_room = self.outputs.iter().any(|o| o.wanted_beyond.is_some());
+        let wants_room = self.outputs.iter().any(|output| {
+            output.wanted_beyond.is_some()
+                || output.lanes.iter().any(|lane| lane.wanted_beyond.is_some())
+        });
         let inputs = 0..self.inputs.len();
         wants_room
             || inputs
@@ -322,22 +390,23 @@ impl Ports {
         (0..self.inputs.len()).all(|i| !self.has_message(i))
     }
 
-    /// Figures of the input at `index`, stock brought up to date.
-    pub fn input_figures(&self, index: usize) -> EdgeEndFigures {
+    /// Figures of each lane of the input at `index`. The stock is the port's, which its lanes
+    /// share.
+    pub fn input_figures(&self, index: usize) -> impl Iterator<Item = EdgeEndFigures> {
         let port = &self.inputs[index];
-        EdgeEndFigures {
+        port.lanes.iter().map(|lane| EdgeEndFigures {
             stock_pages: port.stock as u64,
-            ..port.figures
-        }
+            ..lane.figures
+        })
     }
 
-    /// Figures of the output at `index`, stock brought up to date.
-    pub fn output_figures(&self, index: usize) -> EdgeEndFigures {
-        let port = &self.outputs[index];
-        EdgeEndFigures {
-            stock_pages: port.stock as u64,
-            ..port.figures
-        }
+    /// Figures of each lane of the output at `index`, each with its own stock.
+    pub fn output_figures(&self, index: usize) -> impl Iterator<Item = EdgeEndFigures> {
+        let lanes = self.outputs[index].lanes.iter();
+        lanes.map(|lane| EdgeEndFigures {
+            stock_pages: lane.stock as u64,
+            ..lane.figures
+        })
     }
 
     /// Figures of the window at `index`.
