@@ -2,7 +2,7 @@
 
 use brigade_bank::Page;
 
-use crate::ports::{InputLane, NeedIndex, Ports};
+use crate::ports::{InputLane, Ports};
 use crate::route::lane_of_key;
 use crate::{Header, Input, Message, Origin, Output, Route, Routing, Window, clock_ns};
 
@@ -61,6 +61,9 @@ impl<'a> Io<'a> {
     pub fn end(self) -> RunOutcome {
         for port in &mut self.ports.outputs {
             port.reserved = 0;
+            for lane in &mut port.lanes {
+                lane.reserved = 0;
+            }
         }
         RunOutcome {
             worked: self.worked,
@@ -89,13 +92,20 @@ impl<'a> Io<'a> {
     /// is free before the page goes back: a sender that sees the page also finds the slot.
     fn pop(&mut self, index: usize) -> Option<(usize, Page)> {
         let now_ns = self.now_ns;
-        let port = &mut self.ports.inputs[index];
-        let lanes = port.lanes.len();
+        let ports = &mut *self.ports;
+        let (next, lanes) = (
+            ports.inputs[index].lane_next,
+            ports.inputs[index].lanes.len(),
+        );
         let found = (0..lanes).find_map(|step| {
-            let lane = (port.lane_next + step) % lanes;
-            let page = port.lanes[lane].full.pop(index as u16)?;
+            let lane = (next + step) % lanes;
+            if !ports.replies_have_room(index, lane) {
+                return None;
+            }
+            let page = ports.inputs[index].lanes[lane].full.pop(index as u16)?;
             Some((lane, page))
         });
+        let port = &mut self.ports.inputs[index];
         let Some((lane, page)) = found else {
             for lane in &mut port.lanes {
                 lane.figures.misses_total += 1;
@@ -135,10 +145,7 @@ impl<'a> Io<'a> {
         figures.count(self.now_ns, 1);
         figures.wait_ns_sum = figures.wait_ns_sum.saturating_add(queue_ns);
         figures.wait_ns_max = figures.wait_ns_max.max(queue_ns);
-        for need in 0..self.ports.inputs[index].needs.len() {
-            let NeedIndex { output, messages } = self.ports.inputs[index].needs[need];
-            self.ports.outputs[output].reserved += messages;
-        }
+        self.ports.reserve(index, lane);
     }
 
     /// Whether a message waits at `port`.
@@ -355,7 +362,10 @@ impl<'a> Io<'a> {
         self.now_ns = clock_ns();
         let now_ns = self.now_ns;
         let port = &mut self.ports.outputs[output];
-        port.reserved = port.reserved.saturating_sub(1);
+        match port.lanes[lane].reserved {
+            0 => port.reserved = port.reserved.saturating_sub(1),
+            _ => port.lanes[lane].reserved -= 1,
+        }
         let lanes = port.lanes.len();
         port.lane_next = if lane + 1 == lanes { 0 } else { lane + 1 };
         let lane = &mut port.lanes[lane];

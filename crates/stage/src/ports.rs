@@ -59,6 +59,8 @@ pub(crate) struct OutputLane {
     /// Began as large as the ring: what is in the ring, with the receiver, on its way back and
     /// in the stock is as much as the ring takes, so it never overflows.
     pub(crate) stock: usize,
+    /// Room that replies to messages taken in this run may still need.
+    pub(crate) reserved: usize,
     /// The stage found too little room on this lane in its last run, as in [`OutputPort`].
     pub(crate) wanted_beyond: Option<usize>,
     pub(crate) figures: EdgeEndFigures,
@@ -69,6 +71,9 @@ pub(crate) struct OutputLane {
 pub(crate) struct NeedIndex {
     pub(crate) output: usize,
     pub(crate) messages: usize,
+    /// The output replies to the very input that needs it: only the lane to the replica that
+    /// sent the message must have room.
+    pub(crate) replies: bool,
 }
 
 #[derive(Default)]
@@ -89,7 +94,7 @@ pub(crate) struct OutputPort {
     pub(crate) lane_next: usize,
     pub(crate) routing: Routing,
     pub(crate) pool: usize,
-    /// Room that messages taken in this run may still need.
+    /// Room that messages taken in this run may still need, on whatever lane.
     pub(crate) reserved: usize,
     /// The stage found too little room here in its last run: room makes it runnable. The number
     /// is the room that it found.
@@ -101,7 +106,16 @@ impl OutputPort {
     /// where a key or a sender chooses, nobody knows the lane yet, so only what every one of
     /// them has.
     fn room(&self) -> usize {
-        let stocks = self.lanes.iter().map(|lane| lane.stock);
+        self.least(|lane| lane.stock)
+    }
+
+    /// As [`OutputPort::room`], less what replies may still need.
+    fn room_unreserved(&self) -> usize {
+        self.least(|lane| lane.stock.saturating_sub(lane.reserved))
+    }
+
+    fn least(&self, stock: impl Fn(&OutputLane) -> usize) -> usize {
+        let stocks = self.lanes.iter().map(stock);
         match self.routing {
             Routing::Any => stocks.sum(),
             Routing::Keyed | Routing::Reply { .. } => stocks.min().unwrap_or(0),
@@ -144,9 +158,14 @@ impl Ports {
         };
         let inputs = kind.inputs().iter().map(|port| {
             let needs = kind.need_list().iter().filter(|n| n.input == port.name);
+            let replies = |output: &str| {
+                let mut outputs = kind.outputs().iter().filter(|o| o.name == output);
+                outputs.any(|o| matches!(&o.routing, Routing::Reply { input } if *input == port.name))
+            };
             let needs = needs.map(|n| NeedIndex {
                 output: index_of(&n.output),
                 messages: n.messages,
+                replies: replies(&n.output),
             });
             InputPort {
                 needs: needs.collect(),
@@ -294,7 +313,8 @@ impl Ports {
         in_turn.rev().max_by_key(|&lane| room(lane)).unwrap_or(0)
     }
 
-    /// Whether a message could be taken from `input` now, as far as stock and needs go.
+    /// Whether a message could be taken from `input` now, as far as stock and those needs go that
+    /// are the same for all of its lanes.
     pub(crate) fn needs_met(&mut self, input: usize) -> bool {
         if self.inputs[input].stock == 0 {
             self.reclaim_dropped();
@@ -303,13 +323,57 @@ impl Ports {
             }
         }
         for index in 0..self.inputs[input].needs.len() {
-            let NeedIndex { output, messages } = self.inputs[input].needs[index];
+            let NeedIndex {
+                output,
+                messages,
+                replies,
+            } = self.inputs[input].needs[index];
+            if replies {
+                continue;
+            }
             let wanted = messages + self.outputs[output].reserved;
-            if self.room(output, wanted) < wanted {
+            if self.room_of(output, wanted, OutputPort::room_unreserved) < wanted {
                 return false;
             }
         }
         true
+    }
+
+    /// Whether the replies to a message of lane `lane` of `input` have room.
+    pub(crate) fn replies_have_room(&mut self, input: usize, lane: usize) -> bool {
+        for index in 0..self.inputs[input].needs.len() {
+            let need = self.inputs[input].needs[index];
+            if !need.replies {
+                continue;
+            }
+            let port = &self.outputs[need.output];
+            let wanted = need.messages + port.reserved + port.lanes[lane].reserved;
+            if self.lane_room(need.output, lane, wanted) < wanted {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Reserves what a message taken from lane `lane` of `input` needs.
+    pub(crate) fn reserve(&mut self, input: usize, lane: usize) {
+        for need in &self.inputs[input].needs {
+            let port = &mut self.outputs[need.output];
+            match need.replies {
+                true => port.lanes[lane].reserved += need.messages,
+                false => port.reserved += need.messages,
+            }
+        }
+    }
+
+    /// Whether a message waits at `input` that can be taken.
+    fn can_take(&mut self, input: usize) -> bool {
+        self.has_message(input)
+            && self.needs_met(input)
+            && (0..self.inputs[input].lanes.len()).any(|lane| {
+                !self.inputs[input].lanes[lane].full.is_empty()
+                    && self.replies_have_room(input, lane)
+            })
     }
 
     fn has_message(&mut self, input: usize) -> bool {
@@ -335,7 +399,7 @@ impl Ports {
     /// output on which room was lacking has more of it now.
     pub fn runnable(&mut self) -> bool {
         for index in 0..self.inputs.len() {
-            if self.inputs[index].wanted && self.has_message(index) && self.needs_met(index) {
+            if self.inputs[index].wanted && self.can_take(index) {
                 return true;
             }
         }
@@ -369,7 +433,7 @@ impl Ports {
         wants_room
             || inputs
                 .into_iter()
-                .any(|i| self.inputs[i].wanted && self.has_message(i) && !self.needs_met(i))
+                .any(|i| self.inputs[i].wanted && self.has_message(i) && !self.can_take(i))
     }
 
     /// What the stage is doing from the end of this visit on; `held` is [`crate::Stage::held`].

@@ -85,6 +85,7 @@ pub fn join(bank: &Bank, size: EdgeSize, from: End<'_>, to: End<'_>) -> Result<(
         receiver_core: to.core,
         label,
         stock: size.ring,
+        reserved: 0,
         wanted_beyond: None,
         figures,
     });
