@@ -134,7 +134,11 @@ impl Running {
         let index = self.pipeline.stage_index(stage);
         let seats = self.seats.iter().enumerate();
         let seats = seats.filter(|(_, seat)| Some(seat.stage) == index);
-        let held = |seat| self.banks.iter().map(move |bank| bank.held_by(holder(seat)).live);
+        let held = |seat| {
+            self.banks
+                .iter()
+                .map(move |bank| bank.held_by(holder(seat)).live)
+        };
         seats.flat_map(|(seat, _)| held(seat)).sum()
     }
 
@@ -283,9 +287,11 @@ fn core_plans(
     }
     // The order of visits is the placement's to say.
     for (core_plan, core) in core_plans.iter_mut().zip(plan.placement.cores()) {
-        core_plan
-            .seats
-            .sort_by_key(|seat| core.stages.iter().position(|&s| s == places[seat.index].stage));
+        core_plan.seats.sort_by_key(|seat| {
+            core.stages
+                .iter()
+                .position(|&s| s == places[seat.index].stage)
+        });
     }
     core_plans
 }

@@ -160,7 +160,8 @@ impl Ports {
             let needs = kind.need_list().iter().filter(|n| n.input == port.name);
             let replies = |output: &str| {
                 let mut outputs = kind.outputs().iter().filter(|o| o.name == output);
-                outputs.any(|o| matches!(&o.routing, Routing::Reply { input } if *input == port.name))
+                outputs
+                    .any(|o| matches!(&o.routing, Routing::Reply { input } if *input == port.name))
             };
             let needs = needs.map(|n| NeedIndex {
                 output: index_of(&n.output),
@@ -194,8 +195,10 @@ impl Ports {
 
     /// The label of the next lane to be joined to an output: lanes come after the inputs.
     pub(crate) fn lane_label(&self) -> Result<u16, WiringError> {
-        u16::try_from(self.inputs.len() + self.labels.len()).map_err(|_| WiringError::TooManyLanes {
-            max: usize::from(u16::MAX) - self.inputs.len(),
+        u16::try_from(self.inputs.len() + self.labels.len()).map_err(|_| {
+            WiringError::TooManyLanes {
+                max: usize::from(u16::MAX) - self.inputs.len(),
+            }
         })
     }
 

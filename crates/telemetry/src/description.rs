@@ -139,15 +139,17 @@ impl Description {
         {
             return wrong(format!("edge {i} joins a stage that is not listed"));
         }
-        if let Some(stage) = (self.stages.iter()).find(|stage| stage.replica >= stage.replicas.max(1)) {
+        if let Some(stage) =
+            (self.stages.iter()).find(|stage| stage.replica >= stage.replicas.max(1))
+        {
             return wrong(format!(
                 "replica {} of stage `{}` is one of {}",
                 stage.replica, stage.name, stage.replicas
             ));
         }
         let lane = |edge: &usize| *edge < self.edges.len();
-        if let Some(window) = (self.windows.iter())
-            .find(|w| !w.output_edges.iter().chain(&w.input_edges).all(lane))
+        if let Some(window) =
+            (self.windows.iter()).find(|w| !w.output_edges.iter().chain(&w.input_edges).all(lane))
         {
             return wrong(format!(
                 "window `{}` goes over an edge that is not listed",
