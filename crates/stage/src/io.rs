@@ -2,7 +2,8 @@
 
 use brigade_bank::Page;
 
-use crate::ports::{InputLane, Ports};
+use crate::lanes::InputLane;
+use crate::ports::Ports;
 use crate::route::lane_of_key;
 use crate::{Header, Input, Message, Origin, Output, Route, Routing, Window, clock_ns};
 

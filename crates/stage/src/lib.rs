@@ -35,6 +35,7 @@ mod clock;
 mod figures;
 mod io;
 mod kind;
+mod lanes;
 mod message;
 mod options;
 mod ports;

@@ -2,9 +2,10 @@
 
 use std::marker::PhantomData;
 
-use brigade_bank::{Bank, Holder, Page, PageConsumer, PageProducer};
+use brigade_bank::{Bank, Holder, Page};
 
 use crate::figures::{CopyFigures, EdgeEndFigures, VisitState};
+use crate::lanes::{InputPort, NeedIndex, OutputPort};
 use crate::window::WindowState;
 use crate::wiring::WiringError;
 use crate::{Header, Kind, Routing, clock_ns};
@@ -36,92 +37,6 @@ impl<H> Clone for Output<H> {
     }
 }
 impl<H> Copy for Output<H> {}
-
-/// The receiving end of one ring of an edge, with the ring that takes empty pages back.
-pub(crate) struct InputLane {
-    pub(crate) full: PageConsumer,
-    pub(crate) back: PageProducer,
-    /// Holder and core slot of the stage that sends.
-    pub(crate) sender: Holder,
-    pub(crate) sender_core: usize,
-    pub(crate) figures: EdgeEndFigures,
-}
-
-/// The sending end of one ring of an edge, with the ring that brings empty pages back.
-pub(crate) struct OutputLane {
-    pub(crate) full: PageProducer,
-    pub(crate) back: PageConsumer,
-    /// Holder and core slot of the stage that receives.
-    pub(crate) receiver: Holder,
-    pub(crate) receiver_core: usize,
-    /// What the pages of this lane's stock are labelled with.
-    pub(crate) label: u16,
-    /// Began as large as the ring: what is in the ring, with the receiver, on its way back and
-    /// in the stock is as much as the ring takes, so it never overflows.
-    pub(crate) stock: usize,
-    /// Room that replies to messages taken in this run may still need.
-    pub(crate) reserved: usize,
-    /// The stage found too little room on this lane in its last run, as in [`OutputPort`].
-    pub(crate) wanted_beyond: Option<usize>,
-    pub(crate) figures: EdgeEndFigures,
-}
-
-/// A need as indices: `messages` free on output `output`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct NeedIndex {
-    pub(crate) output: usize,
-    pub(crate) messages: usize,
-    /// The output replies to the very input that needs it: only the lane to the replica that
-    /// sent the message must have room.
-    pub(crate) replies: bool,
-}
-
-#[derive(Default)]
-pub(crate) struct InputPort {
-    pub(crate) lanes: Vec<InputLane>,
-    pub(crate) lane_next: usize,
-    pub(crate) stock: usize,
-    pub(crate) pool: usize,
-    pub(crate) needs: Vec<NeedIndex>,
-    /// The stage asked for input in its last run: an arrival makes it runnable.
-    pub(crate) wanted: bool,
-}
-
-#[derive(Default)]
-pub(crate) struct OutputPort {
-    pub(crate) lanes: Vec<OutputLane>,
-    /// The lane that comes first among equals.
-    pub(crate) lane_next: usize,
-    pub(crate) routing: Routing,
-    pub(crate) pool: usize,
-    /// Room that messages taken in this run may still need, on whatever lane.
-    pub(crate) reserved: usize,
-    /// The stage found too little room here in its last run: room makes it runnable. The number
-    /// is the room that it found.
-    pub(crate) wanted_beyond: Option<usize>,
-}
-
-impl OutputPort {
-    /// Messages that certainly have room. Where any lane will do, the room of all lanes counts;
-    /// where a key or a sender chooses, nobody knows the lane yet, so only what every one of
-    /// them has.
-    fn room(&self) -> usize {
-        self.least(|lane| lane.stock)
-    }
-
-    /// As [`OutputPort::room`], less what replies may still need.
-    fn room_unreserved(&self) -> usize {
-        self.least(|lane| lane.stock.saturating_sub(lane.reserved))
-    }
-
-    fn least(&self, stock: impl Fn(&OutputLane) -> usize) -> usize {
-        let stocks = self.lanes.iter().map(stock);
-        match self.routing {
-            Routing::Any => stocks.sum(),
-            Routing::Keyed | Routing::Reply { .. } => stocks.min().unwrap_or(0),
-        }
-    }
-}
 
 /// The empty pages of one bank that a stage has at hand. Last in, first out: the page used last
 /// is the one that is still in the cache.

@@ -3,7 +3,8 @@
 use brigade_bank::{Bank, page_ring};
 use brigade_ring::CapacityError;
 
-use crate::ports::{InputLane, OutputLane, Ports};
+use crate::lanes::{InputLane, OutputLane};
+use crate::ports::Ports;
 use crate::{EdgeEndFigures, clock_ns};
 
 pub use crate::io::RunOutcome;
