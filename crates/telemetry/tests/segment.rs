@@ -17,6 +17,8 @@ fn stage(name: &str, core: usize) -> StageDescription {
         name: name.into(),
         kind: name.into(),
         core,
+        replicas: 1,
+        ..StageDescription::default()
     }
 }
 
@@ -41,6 +43,8 @@ fn description() -> Description {
             stage: 0,
             name: "loop".into(),
             tokens: 3,
+            output_edges: vec![0],
+            input_edges: Vec::new(),
         }],
         counters: vec!["block_flushes_total".into()],
     }
@@ -275,7 +279,7 @@ fn garbage_is_refused() {
         words[at] = word;
         error(&words)
     };
-    assert!(with(1, 99).contains("its version is 99, this program reads 1"));
+    assert!(with(1, 99).contains("its version is 99, this program reads 2"));
     assert!(with(4, u64::MAX).contains("its description does not fit in"));
     assert!(with(4, 1 << 20).contains("its description does not fit in"));
     assert!(with(4, 3).contains("its description is not valid"));

@@ -1,7 +1,5 @@
 //! From telemetry to a profile.
 
-use std::collections::BTreeMap;
-
 use brigade_model::profile::{
     Bucket, Core, CoreTimes, Edge, FORMAT, Machine, Profile, Replica, Ring, Service, Source, Stage,
     StageTimes, VERSION, Window, littles_law_holds,
@@ -20,7 +18,6 @@ pub fn profile(description: &Description, samples: &Samples, machine: Machine) -
         description,
         samples,
         run: &run,
-        replica_of: replicas(description),
     };
     Profile {
         format: FORMAT.into(),
@@ -40,24 +37,10 @@ pub fn profile(description: &Description, samples: &Samples, machine: Machine) -
     }
 }
 
-/// Records with the same name are replicas of one stage, counted in their order.
-fn replicas(description: &Description) -> Vec<usize> {
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    let stages = description.stages.iter();
-    let count = |name| {
-        let next = seen.entry(name).or_default();
-        *next += 1;
-        *next - 1
-    };
-    stages.map(|stage| stage.name.as_str()).map(count).collect()
-}
-
 struct Mapping<'a> {
     description: &'a Description,
     samples: &'a Samples,
     run: &'a Interval,
-    /// For each stage record, which replica it is.
-    replica_of: Vec<usize>,
 }
 
 impl Mapping<'_> {
@@ -76,7 +59,7 @@ impl Mapping<'_> {
                 None => stages.push(Stage {
                     name: d.name.clone(),
                     kind: d.kind.clone(),
-                    replicable: false,
+                    replicable: d.replicable,
                     core_kind: None,
                     batch_messages: 1,
                     replicas: vec![replica],
@@ -168,7 +151,7 @@ impl Mapping<'_> {
         let mut edges: Vec<Edge> = Vec::new();
         let records = self.description.edges.iter().zip(&self.run.edges);
         for (i, (d, e)) in records.enumerate() {
-            let (from, to) = (self.description.edge_from(d), self.description.edge_to(d));
+            let (from, to) = self.ends(d);
             let ring = self.ring(i, d, e);
             match edges.iter_mut().find(|e| e.from == from && e.to == to) {
                 Some(edge) => edge.rings.push(ring),
@@ -185,11 +168,25 @@ impl Mapping<'_> {
         edges
     }
 
+    /// `stage.port` of both ends of a lane's edge.
+    fn ends(&self, lane: &EdgeDescription) -> (String, String) {
+        let stages = &self.description.stages;
+        let name = |stage: usize| stages.get(stage).map_or("?", |stage| stage.name.as_str());
+        let from = format!("{}.{}", name(lane.from_stage), lane.from_port);
+        (from, format!("{}.{}", name(lane.to_stage), lane.to_port))
+    }
+
+    /// Which replica of its stage a stage record is.
+    fn replica_of(&self, record: usize) -> usize {
+        let stage = self.description.stages.get(record);
+        stage.map_or(0, |stage| stage.replica)
+    }
+
     fn ring(&self, record: usize, d: &EdgeDescription, e: &EdgeInterval) -> Ring {
         let extremes = self.samples.extremes(record);
         Ring {
-            from_replica: self.replica_of.get(d.from_stage).copied().unwrap_or(0),
-            to_replica: self.replica_of.get(d.to_stage).copied().unwrap_or(0),
+            from_replica: self.replica_of(d.from_stage),
+            to_replica: self.replica_of(d.to_stage),
             messages_per_s: e.messages_per_s,
             occupancy_mean_messages: e.occupancy_mean,
             occupancy_min_sampled_messages: extremes.map(|(min, _)| min),
@@ -207,7 +204,9 @@ impl Mapping<'_> {
     }
 
     fn window(&self, d: &WindowDescription, w: &WindowInterval) -> Option<Window> {
-        let (out, back) = window_ends(self.description, d)?;
+        let lane = |lanes: &[usize]| self.description.edges.get(*lanes.first()?);
+        let (out, _) = self.ends(lane(&d.output_edges)?);
+        let (_, back) = self.ends(lane(&d.input_edges)?);
         let duration_ns = self.run.length_ns();
         // A trip that began long before the run has a latency that the run did not see; then the
         // time of a trip follows from the rate alone.
@@ -222,7 +221,7 @@ impl Mapping<'_> {
         Some(Window {
             name: d.name.clone(),
             stage: self.description.stages.get(d.stage)?.name.clone(),
-            replica: self.replica_of.get(d.stage).copied().unwrap_or(0),
+            replica: self.replica_of(d.stage),
             out,
             back,
             tokens: d.tokens.max(1),
@@ -232,23 +231,6 @@ impl Mapping<'_> {
             latency_mean_ns: latency,
         })
     }
-}
-
-/// The edges by which a window's requests leave and its answers come: those between its stage and
-/// the stage that it is named after.
-fn window_ends(description: &Description, window: &WindowDescription) -> Option<(String, String)> {
-    let named = |stage: usize| {
-        let stage = description.stages.get(stage);
-        stage.is_some_and(|stage| stage.name == window.name)
-    };
-    let edges = &description.edges;
-    let out = edges
-        .iter()
-        .find(|e| e.from_stage == window.stage && named(e.to_stage))?;
-    let back = edges
-        .iter()
-        .find(|e| e.to_stage == window.stage && named(e.from_stage))?;
-    Some((description.edge_from(out), description.edge_to(back)))
 }
 
 fn times(s: &StageInterval) -> StageTimes {

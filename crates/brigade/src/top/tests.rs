@@ -14,6 +14,8 @@ fn description() -> Description {
         name: name.into(),
         kind: name.into(),
         core,
+        replicas: 1,
+        ..StageDescription::default()
     };
     let edge = |from_stage, from_port: &str, to_stage, to_port: &str| EdgeDescription {
         from_stage,
@@ -40,6 +42,8 @@ fn description() -> Description {
             stage: 1,
             name: "bookstore".into(),
             tokens: 64,
+            output_edges: vec![2],
+            input_edges: vec![0],
         }],
         counters: vec!["block_flushes_total".into()],
     }

@@ -53,7 +53,7 @@ impl Finding {
             | Verdict::Stage { stage }
             | Verdict::EmptyBank { stage, .. }
             | Verdict::Batch { stage } => Some(stage.clone()),
-            Verdict::HashSkew { stage, replica } => Some(format!("{stage}[{replica}]")),
+            Verdict::HashSkew { stage, replica } => Some(format!("{stage}/{replica}")),
             Verdict::Core { core, .. } => Some(format!("core {core}")),
             Verdict::Window { stage, window, .. } => Some(format!("window {stage}.{window}")),
             Verdict::Slip { edge } => Some(edge.clone()),

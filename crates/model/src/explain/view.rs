@@ -56,12 +56,12 @@ impl<'a> View<'a> {
         self.replica(unit).times.blocked_ratio
     }
 
-    /// `db`, or `db[1]` when there are several replicas.
+    /// `db`, or `db/1` when there are several replicas.
     pub fn name(&self, unit: Unit) -> String {
         let stage = &self.profile.stages[unit.stage];
         match stage.replicas.len() {
             1 => plain(&stage.name),
-            _ => format!("{}[{}]", plain(&stage.name), unit.replica),
+            _ => format!("{}/{}", plain(&stage.name), unit.replica),
         }
     }
 
