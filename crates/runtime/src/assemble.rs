@@ -166,6 +166,7 @@ fn description(plan: &Plan, seats: &[SeatPlacement], lanes: &[Lane<'_>]) -> Desc
     Description {
         pipeline: pipeline.name().to_owned(),
         placement: plan.placement.name().to_owned(),
+        cohort_messages: plan.cohort as u64,
         cores: cores.map(|core| core.core).collect(),
         stages: seats.iter().map(|seat| stage_of(plan, seat)).collect(),
         edges: lanes.iter().map(|lane| edge_of(pipeline, lane)).collect(),

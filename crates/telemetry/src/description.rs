@@ -14,6 +14,8 @@ pub struct Description {
     pub pipeline: String,
     /// The placement's name: `fused`, `spread`, `replicated` or a file.
     pub placement: String,
+    /// Messages that a stage handles before it gives its core to the next.
+    pub cohort_messages: u64,
     /// The ids of the cores that are used (as the kernel numbers them).
     pub cores: Vec<usize>,
     /// The stages, in data order; one entry for each replica, those of a stage together.

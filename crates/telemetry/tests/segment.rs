@@ -36,6 +36,7 @@ fn description() -> Description {
     Description {
         pipeline: "test".into(),
         placement: "spread".into(),
+        cohort_messages: 32,
         cores: vec![2, 5],
         stages: vec![stage("first", 2), stage("second", 5)],
         edges: vec![edge],

@@ -27,7 +27,7 @@ pub fn profile(description: &Description, samples: &Samples, machine: Machine) -
         placement: Some(description.placement.clone()),
         recorded_unix_s: None,
         duration_ns: run.length_ns().max(1),
-        cohort_messages: 32,
+        cohort_messages: description.cohort_messages.max(1),
         machine,
         cores: mapping.cores(),
         stages: mapping.stages(),

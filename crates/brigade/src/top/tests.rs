@@ -30,6 +30,7 @@ fn description() -> Description {
     Description {
         pipeline: "web".into(),
         placement: "spread".into(),
+        cohort_messages: 32,
         cores: vec![0, 1],
         stages: vec![stage("nic", 0), stage("http", 0), stage("bookstore", 1)],
         edges: vec![

@@ -71,10 +71,10 @@ impl Profile {
         let checker = Checker { file };
         checker.head(self)?;
         checker.machine(self)?;
+        checker.cores(self)?;
         checker.stages(self)?;
         checker.edges(self)?;
-        checker.windows(self)?;
-        checker.cores(self)
+        checker.windows(self)
     }
 
     /// The index of the stage of `stage.port`.

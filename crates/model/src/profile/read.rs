@@ -1,16 +1,10 @@
 //! Profiles from text and to text.
 
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::{FORMAT, Profile, VERSION};
 use crate::Error;
-
-/// What is read before the rest: other versions have other fields.
-#[derive(Deserialize)]
-struct Head {
-    format: Option<serde_json::Value>,
-    version: Option<serde_json::Value>,
-}
+use crate::words::plain;
 
 impl Profile {
     /// Reads and checks a profile; `file` is the name for errors.
@@ -24,7 +18,7 @@ impl Profile {
             serde_path_to_error::deserialize(&mut json).map_err(|error| Error::Field {
                 file: file.into(),
                 field: field(&error.path().to_string()),
-                problem: plain(&error.into_inner()),
+                problem: plain(&error.into_inner().to_string()),
             })?;
         profile.check(file)?;
         Ok(profile)
@@ -37,38 +31,57 @@ impl Profile {
     }
 }
 
+/// What is looked at before the rest: other versions have other fields.
 fn head(text: &str, file: &str) -> Result<(), Error> {
-    let head: Head = serde_json::from_str(text).map_err(|error| Error::Syntax {
+    let all: Value = serde_json::from_str(text).map_err(|error| Error::Syntax {
         file: file.into(),
-        problem: plain(&error),
+        problem: plain(&error.to_string()),
     })?;
-    let wrong = |field, found: Option<serde_json::Value>, wanted: String| Error::Version {
+    version(&all, file, "format", &FORMAT.into())?;
+    version(&all, file, "version", &VERSION.into())?;
+    match null(&all, "") {
+        None => Ok(()),
+        Some(path) => Err(Error::Field {
+            file: file.into(),
+            field: plain(path.trim_start_matches('.')),
+            problem: "is null; leave out what was not measured".into(),
+        }),
+    }
+}
+
+fn version(all: &Value, file: &str, field: &'static str, wanted: &Value) -> Result<(), Error> {
+    let problem = match all.get(field) {
+        Some(found) if found == wanted => return Ok(()),
+        Some(found) => format!("is {found}; this program reads {wanted}"),
+        None => format!("is missing; this program reads {wanted}"),
+    };
+    Err(Error::Version {
         file: file.into(),
         field,
-        problem: match found {
-            None => format!("is missing; this program reads {wanted}"),
-            Some(found) => format!("is {found}; this program reads {wanted}"),
-        },
-    };
-    if head.format != Some(FORMAT.into()) {
-        return Err(wrong("format", head.format, format!("\"{FORMAT}\"")));
+        problem,
+    })
+}
+
+/// The path of the first null: the types would take it for an absent field, the schema does not.
+fn null(value: &Value, path: &str) -> Option<String> {
+    match value {
+        Value::Null => Some(path.into()),
+        Value::Array(items) => {
+            let mut items = items.iter().enumerate();
+            items.find_map(|(i, item)| null(item, &format!("{path}[{i}]")))
+        }
+        Value::Object(fields) => {
+            let mut fields = fields.iter();
+            fields.find_map(|(key, field)| null(field, &format!("{path}.{key}")))
+        }
+        _ => None,
     }
-    if head.version != Some(VERSION.into()) {
-        return Err(wrong("version", head.version, VERSION.to_string()));
-    }
-    Ok(())
 }
 
 /// The parser calls the whole document `.`.
 fn field(path: &str) -> String {
     match path {
         "." => "the profile".into(),
-        path => path.into(),
+        path => plain(path),
     }
-}
-
-/// A parser's message on one line, without what would upset a terminal.
-fn plain(error: &serde_json::Error) -> String {
-    let clean = |c: char| if c.is_control() { '?' } else { c };
-    error.to_string().chars().map(clean).collect()
 }

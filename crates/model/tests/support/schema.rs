@@ -50,7 +50,9 @@ fn keyword_holds(
         "minItems" => value.as_array().map(|items| items.len() as u64) >= wanted.as_u64(),
         "oneOf" => {
             let all = wanted.as_array().into_iter().flatten();
-            all.filter(|one| check(root, one, value, at).is_ok()).count() == 1
+            all.filter(|one| check(root, one, value, at).is_ok())
+                .count()
+                == 1
         }
         "items" => {
             for (i, item) in value.as_array().into_iter().flatten().enumerate() {
