@@ -271,7 +271,7 @@ fn what_is_no_profile_is_said_in_one_line() {
     assert!(error("").starts_with("f: not a profile: EOF"));
     assert!(error("{}").starts_with("f: format: is missing; this program reads"));
     assert!(error(&format!("{EXAMPLE} x")).contains("trailing characters"));
-    assert!(error("[1]").starts_with("f: not a profile"));
+    assert!(error("[1]").starts_with("f: format: is missing"));
 }
 
 /// A small generator (splitmix64): the seed is printed, so a failure can be repeated.

@@ -45,7 +45,10 @@ impl Loads {
 pub(super) fn gain(view: &View<'_>, loads: &Loads, freed: Option<usize>) -> Gain {
     let (core, load) = loads.most();
     let mut ratio = 1.0 / load.max(1e-9);
-    let mut then = format!("then core {core} limits, {} now", percent(load));
+    let mut then = format!(
+        "then core {core} limits: {} of it at today's rate",
+        percent(load)
+    );
     for (i, around) in loops(view).iter().enumerate() {
         let room = room(around);
         if Some(i) != freed && room < ratio {

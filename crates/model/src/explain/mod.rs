@@ -19,9 +19,6 @@ mod victims;
 mod view;
 mod windows;
 
-#[cfg(test)]
-mod tests;
-
 use serde::Serialize;
 
 use crate::profile::Profile;

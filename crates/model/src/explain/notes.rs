@@ -34,7 +34,7 @@ fn burst(lane: &Lane<'_>) -> Option<Note> {
     let max = lane.ring.occupancy_max_sampled_messages? as f64;
     let emptied = lane.ring.occupancy_min_sampled_messages? == 0;
     let mean = lane.ring.occupancy_mean_messages;
-    let burst = emptied && max >= 0.3 * capacity && max >= 8.0 && mean <= 0.25 * max;
+    let burst = emptied && max >= 0.5 * capacity && max >= 8.0 && mean <= 0.1 * capacity;
     burst.then(|| Note {
         rule: 6,
         text: format!(

@@ -3,7 +3,7 @@
 use super::finding::Finding;
 use super::view::{Unit, View};
 use super::{BLOCKED, Stall, Verdict};
-use crate::words::{list, percent, plain};
+use crate::words::{list, plain, time};
 
 /// Below this share the other states are no news.
 const NOTABLE: f64 = 0.3;
@@ -16,6 +16,7 @@ pub(super) fn stalled(view: &View<'_>, finding: &Finding) -> Vec<Stall> {
 fn of(view: &View<'_>, unit: Unit, finding: &Finding) -> Vec<Stall> {
     let times = &view.replica(unit).times;
     let limited = finding.culprit().is_some();
+    let worked = view.replica(unit).messages_per_s > 0.0;
     let entries = [
         (
             "blocked",
@@ -32,7 +33,7 @@ fn of(view: &View<'_>, unit: Unit, finding: &Finding) -> Vec<Stall> {
         (
             "starved",
             times.starved_ratio,
-            limited && times.starved_ratio >= NOTABLE,
+            limited && worked && times.starved_ratio >= NOTABLE,
         ),
     ];
     let shown = entries.into_iter().filter(|(_, _, notable)| *notable);
@@ -50,7 +51,7 @@ fn reason(view: &View<'_>, unit: Unit, state: &str, finding: &Finding) -> String
         "blocked" => blocked(view, unit, finding),
         "ready" => ready(view, unit),
         "awaiting" => awaiting(view, unit),
-        _ => starved(view, unit, finding),
+        _ => starved(finding),
     }
 }
 
@@ -77,10 +78,23 @@ fn ready(view: &View<'_>, unit: Unit) -> String {
         .collect();
     others.sort_by(|a, b| view.busy(*b).total_cmp(&view.busy(*a)));
     let names: Vec<String> = others.iter().take(3).map(|u| view.name(*u)).collect();
-    match names.is_empty() {
-        true => format!("core {core} does not come to it: other programs may use the core"),
-        false => format!("it waits for core {core}, which is with {}", list(&names)),
+    if !names.is_empty() {
+        return format!("it waits for core {core}, which is with {}", list(&names));
     }
+    let cores = view.profile.cores.iter();
+    let parked = cores.filter(|c| c.id == core).map(|c| c.times.idle_ratio);
+    let delay_ns = delay_ns(view, unit);
+    match parked.sum::<f64>() >= 0.1 {
+        true => format!("messages find core {core} parked: {delay_ns} until it works"),
+        false => format!("core {core} does not come to it: other programs may use the core"),
+    }
+}
+
+/// How long a stage that has work waits for its core, each time.
+fn delay_ns(view: &View<'_>, unit: Unit) -> String {
+    let replica = view.replica(unit);
+    let runs = replica.runs_per_s.filter(|runs| *runs > 0.0);
+    time(runs.map(|runs| 1e9 * replica.times.ready_ratio / runs))
 }
 
 fn awaiting(view: &View<'_>, unit: Unit) -> String {
@@ -98,12 +112,9 @@ fn awaiting(view: &View<'_>, unit: Unit) -> String {
     }
 }
 
-fn starved(view: &View<'_>, unit: Unit, finding: &Finding) -> String {
-    let share = percent(view.busy(unit));
+fn starved(finding: &Finding) -> String {
     match finding.culprit() {
-        Some(culprit) => {
-            format!("its inputs are empty; {culprit} lets no more come ({share} busy)")
-        }
-        None => format!("its inputs are empty ({share} busy)"),
+        Some(culprit) => format!("its inputs are empty: {culprit} lets no more come"),
+        None => "its inputs are empty".into(),
     }
 }

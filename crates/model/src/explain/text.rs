@@ -43,11 +43,22 @@ impl Explanation {
         }
     }
 
+    /// Stages that are held up for the same reason share a line.
     fn stalls(&self) -> Vec<String> {
-        let stall = |s: &super::Stall| {
-            format!("{} {} {}: {}", s.stage, s.state, percent(s.ratio), s.reason)
+        let mut lines: Vec<(&str, &str, Vec<String>)> = Vec::new();
+        for s in &self.stalled {
+            let name = format!("{} {}", s.stage, percent(s.ratio));
+            let same =
+                |line: &&mut (&str, &str, Vec<String>)| (line.0, line.1) == (s.state, &s.reason);
+            match lines.iter_mut().find(same) {
+                Some(line) => line.2.push(name),
+                None => lines.push((s.state, &s.reason, vec![name])),
+            }
+        }
+        let line = |(state, reason, names): &(&str, &str, Vec<String>)| {
+            format!("{state} {}: {reason}", names.join(", "))
         };
-        self.stalled.iter().map(stall).collect()
+        lines.iter().map(line).collect()
     }
 }
 
