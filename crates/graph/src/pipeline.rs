@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use brigade_stage::{Kind, OptionValue, PortDeclaration, Registry, WindowDeclaration};
 
-use crate::{Error, Placement, Problem, check, loops, read, suggest::hint};
+use crate::{Error, Placement, Problem, check, read, suggest::hint};
 
 /// A pipeline: stages in data order, edges, banks, windows.
 #[derive(Debug, Clone)]
@@ -137,12 +137,6 @@ impl Pipeline {
         edges
             .map(|edge| (edge.ring + edge.hold) * lanes(edge))
             .sum()
-    }
-
-    /// The edges on the way of a window's messages, from its output to its input: the first, the
-    /// last, and all between them that do not pass the window's own stage.
-    pub fn window_way(&self, window: &Window) -> Vec<usize> {
-        loops::way(self, window)
     }
 
     /// The index of the stage called `name`.

@@ -358,3 +358,22 @@ fn a_tally_is_a_plain_pair_of_totals() {
     );
     assert_eq!(tally.integral_at(130), 50);
 }
+
+#[test]
+fn a_description_that_contradicts_itself_is_refused() {
+    let refused = |change: fn(&mut Description)| {
+        let mut description = description();
+        change(&mut description);
+        Segment::create(&description).unwrap_err().to_string()
+    };
+    let error = refused(|d| d.stages[1].replica = 1);
+    assert!(
+        error.contains("replica 1 of stage `second` is one of 1"),
+        "{error}"
+    );
+    let error = refused(|d| d.windows[0].input_edges = vec![1]);
+    assert!(
+        error.contains("window `loop` goes over an edge that is not listed"),
+        "{error}"
+    );
+}

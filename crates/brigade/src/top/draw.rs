@@ -167,7 +167,7 @@ impl Drawing<'_> {
             return;
         };
         let shares = stage_shares(s);
-        let name = self.paint(&fit(&plain(&d.label()), NAME_COLUMNS), BOLD);
+        let name = self.paint(&stage_name(d), BOLD);
         let core = format!("core {:<3}", d.core);
         let figures = match s.stopped {
             true => self.paint(&format!("{:>22}", "STOPPED"), ALARM),
@@ -346,6 +346,20 @@ impl Drawing<'_> {
             format!("{character} {} {}", ink.name, percent(*share))
         };
         shares.iter().map(part).collect::<Vec<_>>().join("  ")
+    }
+}
+
+/// A stage's name in its columns; of a replica the number is never cut.
+fn stage_name(stage: &StageDescription) -> String {
+    let name = plain(&stage.name);
+    let number = match stage.replicas {
+        0 | 1 => String::new(),
+        _ => format!("/{}", stage.replica),
+    };
+    let room = NAME_COLUMNS.saturating_sub(number.len());
+    match name.chars().count() <= room {
+        true => fit(&(name + &number), NAME_COLUMNS),
+        false => fit(&name, room) + &number,
     }
 }
 
