@@ -166,99 +166,100 @@ fn an_open_load_is_read_too() {
     assert_eq!(violation(&schema(), &value), None);
 }
 
-/// Each mistake, and the one line that it gets.
+/// Each mistake: the field, what is written there, and how the one line begins that it gets.
+const MISTAKES: [(&str, &str, &str); 17] = [
+    (
+        "/stages/0/replicas/0/times/busy_ratio",
+        "0.1",
+        "p.json: stages[0].replicas[0].times: busy_ratio + starved_ratio + blocked_ratio + ready_ratio + awaiting_ratio sum to 0.900; they must sum to 1",
+    ),
+    (
+        "/edges/0/rings/0/wait_mean_ns",
+        "90000.0",
+        "p.json: edges[0].rings[0].wait_mean_ns: breaks Little's law: messages_per_s * wait_mean_ns is 0.900 messages, occupancy_mean_messages is 0.300; one of the three is wrong",
+    ),
+    (
+        "/windows/0/completions_per_s",
+        "20000.0",
+        "p.json: windows[0].latency_mean_ns: breaks Little's law: completions_per_s * latency_mean_ns is 8.000 tokens, in_flight_mean_tokens is 4.000; one of the three is wrong",
+    ),
+    (
+        "/stages/0/replicas/0/service/mean_ns",
+        "40000.0",
+        "p.json: stages[0].replicas[0].service.mean_ns: with messages_per_s makes a busy_ratio of 0.400, but that is 0.200; one of the three is wrong",
+    ),
+    (
+        "/stages/1/replicas/0/messages_per_s",
+        r#""many""#,
+        "p.json: stages[1].replicas[0].messages_per_s: invalid type: string \"many\", expected f64 at line",
+    ),
+    (
+        "/edges/1/to",
+        r#""shop""#,
+        "p.json: edges[1].to: `shop` names no stage; give `stage.port` with one of stages",
+    ),
+    (
+        "/edges/1/rings/0/occupancy_mean_messages",
+        "99.0",
+        "p.json: edges[1].rings[0].occupancy_mean_messages: is 99, more than capacity_messages 64",
+    ),
+    (
+        "/windows/0/in_flight_mean_tokens",
+        "5.0",
+        "p.json: windows[0].in_flight_mean_tokens: is 5, more than tokens 4",
+    ),
+    (
+        "/windows/0/out",
+        r#""disk.nothing""#,
+        "p.json: windows[0].out: `disk.nothing` is the `from` of no edge",
+    ),
+    (
+        "/stages/1/replicas/0/core",
+        "7",
+        "p.json: stages[1].replicas[0].core: 7 is none of cores; add it there",
+    ),
+    (
+        "/cores/1/id",
+        "9",
+        "p.json: cores[1].id: 9 is none of machine.cores; add it there",
+    ),
+    (
+        "/stages/1/name",
+        r#""shop""#,
+        "p.json: stages[1].name: `shop` is there twice; give its replicas in one stage",
+    ),
+    (
+        "/duration_ns",
+        "0",
+        "p.json: duration_ns: is 0; give the length of the run",
+    ),
+    (
+        "/version",
+        "2",
+        "p.json: version: is 2; this program reads 1",
+    ),
+    (
+        "/format",
+        r#""else""#,
+        "p.json: format: is \"else\"; this program reads \"brigade-profile\"",
+    ),
+    (
+        "/edges/0/rings/0/messages_per_s",
+        "20000.0",
+        "p.json: edges[0].rings[0].wait_mean_ns: breaks Little's law",
+    ),
+    (
+        "/stages/0/replicas/0/messages_per_s",
+        "9000.0",
+        "p.json: stages[0].replicas[0].messages_per_s: is 9000.0, but its rings delivered 10000.0/s; one of them is wrong",
+    ),
+];
+
 #[test]
 fn mistakes_are_named_by_their_field() {
-    let cases = [
-        (
-            "/stages/0/replicas/0/times/busy_ratio",
-            json!(0.1),
-            "p.json: stages[0].replicas[0].times: busy_ratio + starved_ratio + blocked_ratio + ready_ratio + awaiting_ratio sum to 0.900; they must sum to 1",
-        ),
-        (
-            "/edges/0/rings/0/wait_mean_ns",
-            json!(90_000.0),
-            "p.json: edges[0].rings[0].wait_mean_ns: breaks Little's law: messages_per_s * wait_mean_ns is 0.900 messages, occupancy_mean_messages is 0.300; one of the three is wrong",
-        ),
-        (
-            "/windows/0/completions_per_s",
-            json!(20_000.0),
-            "p.json: windows[0].latency_mean_ns: breaks Little's law: completions_per_s * latency_mean_ns is 8.000 tokens, in_flight_mean_tokens is 4.000; one of the three is wrong",
-        ),
-        (
-            "/stages/0/replicas/0/service/mean_ns",
-            json!(40_000.0),
-            "p.json: stages[0].replicas[0].service.mean_ns: with messages_per_s makes a busy_ratio of 0.400, but that is 0.200; one of the three is wrong",
-        ),
-        (
-            "/stages/1/replicas/0/messages_per_s",
-            json!("many"),
-            "p.json: stages[1].replicas[0].messages_per_s: invalid type: string \"many\", expected f64 at line",
-        ),
-        (
-            "/edges/1/to",
-            json!("shop"),
-            "p.json: edges[1].to: `shop` names no stage; give `stage.port` with one of stages",
-        ),
-        (
-            "/edges/1/rings/0/occupancy_mean_messages",
-            json!(99.0),
-            "p.json: edges[1].rings[0].occupancy_mean_messages: is 99, more than capacity_messages 64",
-        ),
-        (
-            "/windows/0/in_flight_mean_tokens",
-            json!(5.0),
-            "p.json: windows[0].in_flight_mean_tokens: is 5, more than tokens 4",
-        ),
-        (
-            "/windows/0/out",
-            json!("disk.nothing"),
-            "p.json: windows[0].out: `disk.nothing` is the `from` of no edge",
-        ),
-        (
-            "/stages/1/replicas/0/core",
-            json!(7),
-            "p.json: stages[1].replicas[0].core: 7 is none of cores; add it there",
-        ),
-        (
-            "/cores/1/id",
-            json!(9),
-            "p.json: cores[1].id: 9 is none of machine.cores; add it there",
-        ),
-        (
-            "/stages/1/name",
-            json!("shop"),
-            "p.json: stages[1].name: `shop` is there twice; give its replicas in one stage",
-        ),
-        (
-            "/duration_ns",
-            json!(0),
-            "p.json: duration_ns: is 0; give the length of the run",
-        ),
-        (
-            "/version",
-            json!(2),
-            "p.json: version: is 2; this program reads 1",
-        ),
-        (
-            "/format",
-            json!("else"),
-            "p.json: format: is \"else\"; this program reads \"brigade-profile\"",
-        ),
-        (
-            "/edges/0/rings/0/messages_per_s",
-            json!(20_000.0),
-            "p.json: edges[0].rings[0].wait_mean_ns: breaks Little's law",
-        ),
-        (
-            "/stages/0/replicas/0/messages_per_s",
-            json!(9_000.0),
-            "p.json: stages[0].replicas[0].messages_per_s: is 9000.0, but its rings delivered 10000.0/s; one of them is wrong",
-        ),
-    ];
-    for (path, value, wanted) in cases {
+    for (path, value, wanted) in MISTAKES {
         let mut wrong = example();
-        *wrong.pointer_mut(path).unwrap() = value;
+        *wrong.pointer_mut(path).unwrap() = serde_json::from_str(value).unwrap();
         let error = parse(&wrong).unwrap_err();
         assert!(error.starts_with(wanted), "{path}: {error}");
         assert_eq!(error.lines().count(), 1);

@@ -7,5 +7,6 @@ mod ending;
 mod image;
 mod mistakes;
 mod process;
+mod record;
 mod socket;
 mod top;

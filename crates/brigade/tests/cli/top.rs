@@ -96,8 +96,9 @@ fn figures_as_json() {
         assert!(number(edge, "occupancy_mean") <= number(edge, "capacity"));
         assert!(number(edge, "messages_total") > 0.0, "{edge}");
     }
-    assert!(document["bottleneck"]["sentence"].is_string());
-    assert!(document["bottleneck"]["reason"].is_string());
+    let explanation = &document["explanation"];
+    assert!(explanation["headline"].is_string(), "{explanation}");
+    assert!(explanation["verdict"]["kind"].is_string(), "{explanation}");
     let flushes = list(&document, "counters");
     let flushes = flushes.iter().find(|c| c["name"] == "block_flushes_total");
     assert!(number(flushes.expect("the counter"), "total") > 0.0);

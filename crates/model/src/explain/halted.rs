@@ -1,14 +1,14 @@
 //! Stopped stages, deadlock (rule 9), and profiles that show too little.
 
 use super::finding::Finding;
-use super::view::{Lane, View, lane_line};
-use super::{Confidence, MESSAGES_MIN, Verdict};
+use super::view::{Lane, Unit, View, lane_line};
+use super::{BLOCKED, Confidence, MESSAGES_MIN, Verdict};
 use crate::words::{list, percent, time};
 
 pub(super) fn find(view: &View<'_>) -> Option<Finding> {
     stopped(view).or_else(|| match view.messages() {
         0.0 => Some(nothing_moves(view)),
-        few if few < MESSAGES_MIN => Some(too_few(view, few)),
+        few if few < MESSAGES_MIN && !is_quiet(view) => Some(too_few(view, few)),
         _ => None,
     })
 }
@@ -86,6 +86,13 @@ fn deadlock(view: &View<'_>, waiting: &[&Lane<'_>]) -> Finding {
     Finding::new(Verdict::Deadlock { stages }, 9, headline)
         .evidence(waiting.iter().map(|lane| lane_line(lane)))
         .remedy(remedy)
+}
+
+/// Nothing works much, nothing is blocked, nothing waits: then few messages are a small load.
+fn is_quiet(view: &View<'_>) -> bool {
+    let core = |id: &usize| view.core_busy(*id) < 0.5;
+    let unit = |unit: &Unit| view.blocked(*unit) < BLOCKED && view.standing(*unit) < 1.0;
+    view.cores().iter().all(core) && view.units.iter().all(unit)
 }
 
 fn too_few(view: &View<'_>, messages: f64) -> Finding {
