@@ -41,4 +41,26 @@ pub enum Error {
         /// The figures, and what to correct.
         problem: String,
     },
+    /// Nothing can be said of one request.
+    #[error("profile of {name}: no request passed; record it under load")]
+    NoRequests {
+        /// The pipeline.
+        name: String,
+    },
+    /// A placement does not fit the network.
+    #[error("placement {name}: {problem}")]
+    Placement {
+        /// The placement.
+        name: String,
+        /// What is wrong, and what to do.
+        problem: String,
+    },
+    /// Nothing can move any more.
+    #[error(
+        "deadlock: {stage} has messages and cannot take any; give the windows around it fewer tokens or its rings more room"
+    )]
+    Deadlock {
+        /// A stage with messages that wait.
+        stage: String,
+    },
 }

@@ -6,6 +6,7 @@
 pub mod explain;
 pub mod network;
 pub mod profile;
+pub mod simulation;
 pub mod words;
 
 mod error;

@@ -5,8 +5,12 @@
 //! several times. A window bounds the requests that are between two steps of it. Times are integer
 //! picoseconds.
 
+mod from_profile;
 mod placement;
+mod routes;
 
+pub use from_profile::{LINES_RECEIVED, LINES_SENT};
+pub(crate) use from_profile::crossing_ps;
 pub use placement::{PlacedCore, Placement};
 
 /// A pipeline as numbers.
@@ -136,4 +140,19 @@ pub enum Load {
         /// Requests.
         requests_per_s: f64,
     },
+}
+
+impl ServiceTime {
+    /// The mean.
+    pub fn mean_ps(&self) -> f64 {
+        match self {
+            ServiceTime::Deterministic { time_ps } => *time_ps as f64,
+            ServiceTime::Exponential { mean_ps } => *mean_ps as f64,
+            ServiceTime::Empirical { times } => {
+                let weights: f64 = times.iter().map(|(_, weight)| *weight as f64).sum();
+                let sum = times.iter().map(|(time, weight)| *time as f64 * *weight as f64);
+                sum.sum::<f64>() / weights.max(1.0)
+            }
+        }
+    }
 }

@@ -1,0 +1,5 @@
+//! The simulation against what is known exactly.
+
+mod closed_forms;
+mod cycles;
+mod support;
