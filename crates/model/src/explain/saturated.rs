@@ -72,6 +72,7 @@ pub(super) fn with_remedy(view: &View<'_>, unit: Unit, finding: Finding) -> Find
     }
     let neighbours = view.on(core).filter(|other| other.stage != unit.stage);
     let shared: f64 = neighbours.map(|other| view.busy(other)).sum();
+    let mut why = "it cannot be replicated";
     if view.profile.stages[unit.stage].replicable {
         let (loads, target) = bounds::with_a_replica(view, unit);
         let gain = bounds::gain(view, &loads, None);
@@ -80,19 +81,18 @@ pub(super) fn with_remedy(view: &View<'_>, unit: Unit, finding: Finding) -> Find
                 .remedy(format!("Add a replica of {name} on core {target}."))
                 .gain(gain);
         }
+        why = "another replica would not help";
     }
     let alone = match shared >= CLOSE {
         true => format!(
-            ", or a core of its own ({} of core {core} goes to others)",
+            " or give it a core of its own ({} of core {core} goes to others)",
             percent(shared)
         ),
-        false => String::new(),
+        false => " or give it a faster core".into(),
     };
     let most = bounds::gain(view, &bounds::without(view, unit), None);
     finding
-        .remedy(format!(
-            "Make {name} shorter, split it, or give it a faster core{alone}; no replica of it would help or is possible."
-        ))
+        .remedy(format!("Make {name} shorter, split it{alone}; {why}."))
         .gain(most)
 }
 
