@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::view::{Lane, Unit, View, lane_line};
-use super::{BLOCKED, CLOSE, Confidence, SATURATED, Verdict, bounds};
+use super::{BLOCKED, CLOSE, Change, Confidence, SATURATED, Verdict, bounds};
 use crate::words::{percent, three, time};
 
 pub(super) fn find(view: &View<'_>) -> Option<Finding> {
@@ -77,7 +77,12 @@ pub(super) fn with_remedy(view: &View<'_>, unit: Unit, finding: Finding) -> Find
         let (loads, target) = bounds::with_a_replica(view, unit);
         let gain = bounds::gain(view, &loads, None);
         if let Some(target) = target.filter(|_| helps(&gain)) {
+            let change = Change::Replicate {
+                stage: name.clone(),
+                core: target,
+            };
             return finding
+                .change(change)
                 .remedy(format!("Add a replica of {name} on core {target}."))
                 .gain(gain);
         }
@@ -187,6 +192,11 @@ fn saturated_core(view: &View<'_>) -> Option<Finding> {
     let gain = bounds::gain(view, &loads, None);
     Some(match target.filter(|_| helps(&gain)) {
         Some(target) => finding
+            .change(Change::Move {
+                stage: view.stage_name(unit),
+                replica: unit.replica,
+                core: target,
+            })
             .remedy(format!("Move {name} to core {target}."))
             .gain(gain),
         None => finding

@@ -3,7 +3,7 @@
 use super::finding::Finding;
 use super::parts::{Loop, loops};
 use super::view::{Lane, View, lane_line};
-use super::{Confidence, FULL, Part, Verdict, bounds};
+use super::{Change, Confidence, FULL, Part, Verdict, bounds};
 use crate::profile::Window;
 use crate::words::{percent, plain, three, time};
 
@@ -52,12 +52,18 @@ fn limited(view: &View<'_>, index: usize, window: &Window, around: &Loop<'_>) ->
     );
     let busiest = bounds::Loads::now(view).most();
     let wanted = (window.in_flight_mean_tokens / busiest.1.max(0.01)).ceil();
+    let change = Change::Tokens {
+        stage: plain(&window.stage),
+        window: plain(&window.name),
+        tokens: (wanted as u64).max(window.tokens.saturating_add(1)),
+    };
     let verdict = Verdict::Window {
         stage: plain(&window.stage),
         window: plain(&window.name),
         part: largest.map(|(part, _)| part.clone()),
     };
     Finding::new(verdict, 4, headline)
+        .change(change)
         .evidence(evidence(view, window, around, busiest))
         .confidence(match share(window) < FULL + 0.02 {
             true => Confidence::Close,
