@@ -61,7 +61,7 @@ impl Finding {
             | Verdict::EmptyBank { stage, .. }
             | Verdict::Batch { stage } => Some(stage.clone()),
             Verdict::HashSkew { stage, replica } => Some(format!("{stage}/{replica}")),
-            Verdict::Core { core, .. } => Some(format!("core {core}")),
+            Verdict::Core { core, .. } | Verdict::LateCore { core } => Some(format!("core {core}")),
             Verdict::Window { stage, window, .. } => Some(format!("window {stage}.{window}")),
             Verdict::Slip { edge } => Some(edge.clone()),
             Verdict::Deadlock { .. } | Verdict::OfferedLoad | Verdict::Idle | Verdict::Unknown => {

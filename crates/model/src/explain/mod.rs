@@ -85,6 +85,11 @@ pub enum Verdict {
         /// The largest part of the loop's latency.
         part: Option<Part>,
     },
+    /// A core whose stages have work does not come to it: it is slow to wake, or others use it.
+    LateCore {
+        /// The core's number.
+        core: usize,
+    },
     /// Messages wait for a batch to fill (rule 7).
     Batch {
         /// The stage that collects it.
