@@ -341,7 +341,7 @@ fn replicas_are_told_apart() {
         (stage.replica, stage.replicas) = (stage.replica + 10, 64);
     }
     let drawing = with_replicas(&description, |frame| draw(frame, Style::default()));
-    assert!(drawing.contains("\nbooksto…/10 core"), "{drawing}");
+    assert!(drawing.contains("\nbooksto…/10 core 0"), "{drawing}");
 }
 
 #[test]
