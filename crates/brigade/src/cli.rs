@@ -52,8 +52,13 @@ pub struct RunArgs {
     /// Cores to use, such as 0,1 or 0-3 (all that the process may use, without this).
     #[arg(long, value_name = "LIST")]
     pub cores: Option<String>,
-    /// fused (all stages on the first core), spread (contiguous groups), or a file.
-    #[arg(long, default_value = "spread", value_name = "fused|spread|FILE")]
+    /// fused (all stages on the first core), spread (contiguous groups), replicated (a copy of
+    /// each stage that allows it on every core, the others on the first), or a file.
+    #[arg(
+        long,
+        default_value = "spread",
+        value_name = "fused|spread|replicated|FILE"
+    )]
     pub placement: String,
     /// Messages that a stage handles before it gives the core to the next.
     #[arg(long, default_value_t = 32, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]

@@ -26,6 +26,7 @@ pub fn kind() -> Kind {
     .input::<HttpRequest>("requests")
     .output::<HttpResponse>("responses")
     .needs("requests", "responses", 1)
+    .replicable()
 }
 
 impl Stage for Echo {

@@ -32,6 +32,7 @@ pub fn placement(text: &str, pipeline: &Pipeline, cores: &[usize]) -> Result<Pla
     match text {
         "fused" => Ok(Placement::fused(pipeline, cores[0])),
         "spread" => Ok(Placement::spread(pipeline, cores)),
+        "replicated" => Ok(Placement::replicated(pipeline, cores)),
         file => Ok(Placement::parse(&read(Path::new(file))?, file, pipeline)?),
     }
 }

@@ -1,6 +1,6 @@
 //! What must hold between the entries of a pipeline.
 
-use brigade_stage::{Kind, OptionValue, PortDeclaration};
+use brigade_stage::{Kind, OptionValue, PortDeclaration, Routing};
 
 use crate::suggest::hint;
 use crate::{Edge, Error, Pipeline, Problem, Stage, Window, loops};
@@ -62,7 +62,7 @@ pub(crate) fn option_found(
     }
 }
 
-/// A kind's needs and windows must name its own ports.
+/// A kind's needs, windows and replies must name its own ports.
 fn kind(pipeline: &Pipeline, stage: &Stage) -> Result<(), Error> {
     let k = &stage.kind;
     let needs = k
@@ -73,7 +73,11 @@ fn kind(pipeline: &Pipeline, stage: &Stage) -> Result<(), Error> {
         .windows()
         .iter()
         .map(|window| ("window", &window.input, &window.output));
-    for (what, input, output) in needs.chain(windows) {
+    let replies = k.outputs().iter().filter_map(|port| match &port.routing {
+        Routing::Reply { input } => Some(("reply", input, &port.name)),
+        Routing::Any | Routing::Keyed => None,
+    });
+    for (what, input, output) in needs.chain(windows).chain(replies) {
         let port = if !has(k.inputs(), input) {
             input
         } else {

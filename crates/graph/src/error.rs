@@ -179,8 +179,34 @@ pub enum Problem {
     CoreTwice { core: usize, first: usize },
     #[error("core {core} has no stages; give it some or leave it out")]
     CoreEmpty { core: usize },
-    #[error("stage `{stage}` is placed twice (first in line {first}); remove it from one core")]
-    StageTwice { stage: String, first: usize },
+    #[error(
+        "stage `{stage}` is there twice on core {core} (first in line {first}); remove it once, or put it on another core for a replica"
+    )]
+    StageTwice {
+        stage: String,
+        core: usize,
+        first: usize,
+    },
+    #[error(
+        "stage `{stage}` is placed on several cores, but kind `{kind}` may run only once: what it keeps cannot be divided; leave it on one core"
+    )]
+    NotReplicable { stage: String, kind: String },
+    #[error(
+        "window `{window}` of stage `{stage}` cannot have replicas: its answers come from `{output}`, which does not reply to who asked; declare that output with Kind::output_reply, or leave `{stage}` on one core"
+    )]
+    AnswerGoesAstray {
+        stage: String,
+        window: String,
+        output: String,
+    },
+    #[error(
+        "`{output}` replies to `{told}`, but what it answers comes from `{asker}`; join both to one stage, or leave both on one core each"
+    )]
+    ReplyElsewhere {
+        output: String,
+        told: String,
+        asker: String,
+    },
     #[error("stage `{stage}` is not placed; add it to the stages of a [[core]]")]
     StageNotPlaced { stage: String },
 }

@@ -33,12 +33,13 @@ mod loops;
 mod pipeline;
 mod placement;
 mod read;
+mod replicas;
 mod source;
 mod suggest;
 
 pub use error::{Error, Problem};
 pub use pipeline::{Bank, Edge, Pipeline, PortIndex, Stage, Window};
-pub use placement::{CorePlacement, Placement};
+pub use placement::{CorePlacement, Placement, SeatPlacement};
 
 /// The most messages that a ring may take, and the most pages that a consumer may hold.
 pub const RING_MAX: usize = 1 << 16;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use brigade_stage::{Kind, OptionValue, PortDeclaration, Registry, WindowDeclaration};
 
-use crate::{Error, Problem, check, read, suggest::hint};
+use crate::{Error, Placement, Problem, check, read, suggest::hint};
 
 /// A pipeline: stages in data order, edges, banks, windows.
 #[derive(Debug, Clone)]
@@ -118,12 +118,24 @@ impl Pipeline {
         &self.windows
     }
 
-    /// The pages of bank `bank`: those of all producers and consumers of its edges.
+    /// The pages of bank `bank`: those of all producers and consumers of its edges, each of which
+    /// is there once.
     pub fn bank_pages(&self, bank: usize) -> usize {
-        self.edges
-            .iter()
-            .filter(|edge| edge.bank == bank)
-            .map(|edge| edge.ring + edge.hold)
+        self.bank_pages_of(bank, |_| 1)
+    }
+
+    /// The pages of bank `bank` when the stages are placed so: an edge between a and b replicas
+    /// has a times b lanes, each with the pages of an edge.
+    pub fn bank_pages_placed(&self, bank: usize, placement: &Placement) -> usize {
+        self.bank_pages_of(bank, |edge| {
+            placement.replicas(edge.from.stage) * placement.replicas(edge.to.stage)
+        })
+    }
+
+    fn bank_pages_of(&self, bank: usize, lanes: impl Fn(&Edge) -> usize) -> usize {
+        let edges = self.edges.iter().filter(|edge| edge.bank == bank);
+        edges
+            .map(|edge| (edge.ring + edge.hold) * lanes(edge))
             .sum()
     }
 

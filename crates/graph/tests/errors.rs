@@ -438,7 +438,7 @@ fn placements() {
     );
     assert_eq!(
         error("[[core]]\nid = 0\nstages = [\"client\"]\n[[core]]\nid = 1\nstages = [\"client\"]"),
-        "p.toml:6: stage `client` is placed twice (first in line 3); remove it from one core"
+        "p.toml:6: stage `client` is placed on several cores, but kind `client` may run only once: what it keeps cannot be divided; leave it on one core"
     );
     assert_eq!(
         error("[[core]]\nid = 0\nstages = [\"client\"]\n[[core]]\nid = 0\nstages = [\"desk\"]"),

@@ -6,11 +6,11 @@ use brigade_telemetry::{ConsumerFigures, ProducerFigures, StageFigures, StageSta
 
 use crate::plan::CounterSource;
 
-/// The telemetry writers of one stage and its ends of edges. Indices are those of the ports.
+/// The telemetry writers of one seat and its ends of edges, by port and lane.
 pub(crate) struct Writers {
     pub(crate) stage: telemetry::StageWriter,
-    pub(crate) inputs: Vec<telemetry::ConsumerWriter>,
-    pub(crate) outputs: Vec<telemetry::ProducerWriter>,
+    pub(crate) inputs: Vec<Vec<telemetry::ConsumerWriter>>,
+    pub(crate) outputs: Vec<Vec<telemetry::ProducerWriter>>,
     pub(crate) windows: Vec<telemetry::WindowWriter>,
     /// Counters that belong to this stage, with where their totals come from.
     pub(crate) counters: Vec<(CounterSource, telemetry::CounterWriter)>,
@@ -99,11 +99,15 @@ impl Accounts {
         self.figures.copies_bytes_total = copies.bytes_total;
         self.figures.held = held as u64;
         self.writers.stage.publish(&self.figures);
-        for (index, writer) in self.writers.inputs.iter_mut().enumerate() {
-            writer.publish(&consumer(&ports.input_figures(index)));
+        for (index, lanes) in self.writers.inputs.iter_mut().enumerate() {
+            for (writer, end) in lanes.iter_mut().zip(ports.input_figures(index)) {
+                writer.publish(&consumer(&end));
+            }
         }
-        for (index, writer) in self.writers.outputs.iter_mut().enumerate() {
-            writer.publish(&producer(&ports.output_figures(index)));
+        for (index, lanes) in self.writers.outputs.iter_mut().enumerate() {
+            for (writer, end) in lanes.iter_mut().zip(ports.output_figures(index)) {
+                writer.publish(&producer(&end));
+            }
         }
         for (index, writer) in self.writers.windows.iter_mut().enumerate() {
             writer.publish(&window(&ports.window_figures(index)));

@@ -16,6 +16,15 @@ pub enum RuntimeError {
     /// The telemetry segment could not be made.
     #[error(transparent)]
     Telemetry(#[from] brigade_telemetry::Error),
+    /// The pipeline does not work with these replicas.
+    #[error(transparent)]
+    Graph(#[from] brigade_graph::Error),
+    /// There are more replicas than pages can name holders.
+    #[error("the placement has {seats} replicas of stages; at most 65534 are possible")]
+    TooManyReplicas {
+        /// Replicas of all stages together.
+        seats: usize,
+    },
     /// A core is not there, or the kernel refused to pin a thread to it.
     #[error(transparent)]
     Topology(#[from] brigade_topology::Error),

@@ -17,9 +17,10 @@ pub struct Plan {
     pub placement: Placement,
     /// Messages that a stage handles before it gives the core to the next one.
     pub cohort: usize,
-    /// In-process things for stages, by stage name.
+    /// In-process things for stages, by stage name. The replicas of a stage share them.
     pub resources: HashMap<String, Resources>,
-    /// Counters to publish: the stage that counts, the counter's name, its source.
+    /// Counters to publish: the stage that counts, the counter's name, its source. The source is
+    /// the whole stage's, however many replicas it has: the first of them publishes it.
     pub counters: Vec<(String, String, CounterSource)>,
     /// With a seed, stages are visited at random with random cohorts: for finding deadlocks.
     pub random_schedule: Option<u64>,

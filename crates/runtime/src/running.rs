@@ -6,12 +6,12 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use brigade_bank::Bank;
-use brigade_graph::Pipeline;
+use brigade_graph::{Pipeline, SeatPlacement};
 use brigade_stage::{Builder, OptionValue, Ports, Resources, clock_ns};
 use brigade_telemetry::{CoreWriter, Reader, Segment};
 
 use crate::accounts::{Accounts, Writers};
-use crate::assemble::{self, Assembly, core_slot, holder};
+use crate::assemble::{self, Assembly, holder, seat_name};
 use crate::core_loop::CoreLoop;
 use crate::schedule::Schedule;
 use crate::seat::{Seat, panic_message};
@@ -33,6 +33,7 @@ pub struct Running {
     threads: Vec<JoinHandle<Vec<Ports>>>,
     banks: Vec<Bank>,
     pipeline: Pipeline,
+    seats: Vec<SeatPlacement>,
     segment: Segment,
 }
 
@@ -52,7 +53,9 @@ impl StopHandle {
 /// What it takes to make a stage on its core.
 struct SeatPlan {
     index: usize,
+    /// The seat's name, and that of its stage.
     name: String,
+    stage_name: String,
     kind: brigade_stage::Kind,
     options: std::collections::HashMap<String, OptionValue>,
     resources: Resources,
@@ -71,24 +74,26 @@ struct CorePlan {
 impl Running {
     /// Starts the pipeline: makes banks, rings and telemetry, and each stage on its core.
     /// Returns when every stage was made.
-    pub fn start(mut plan: Plan) -> Result<Running, RuntimeError> {
+    pub fn start(plan: Plan) -> Result<Running, RuntimeError> {
         let cores = plan.placement.cores().len();
         if cores > 64 {
             return Err(RuntimeError::TooManyCores { cores });
         }
         let Assembly {
             banks,
+            seats,
             ports,
             writers,
             mut segment,
         } = assemble::assemble(&plan)?;
-        let shared = Arc::new(Shared::new(cores, plan.pipeline.stages().len())?);
-        let core_plans = core_plans(&mut plan, ports, writers, &mut segment);
+        let shared = Arc::new(Shared::new(cores, seats.len())?);
+        let core_plans = core_plans(&plan, &seats, ports, writers, &mut segment);
         let mut running = Running {
             shared,
             threads: Vec::new(),
             banks,
             pipeline: plan.pipeline,
+            seats,
             segment,
         };
         for core_plan in core_plans {
@@ -124,15 +129,21 @@ impl Running {
         Ok(self.segment.reader()?)
     }
 
-    /// Pages of all banks that `stage` holds, by the holder tables.
+    /// Pages of all banks that `stage` holds, all replicas together, by the holder tables.
     pub fn pages_held_by(&self, stage: &str) -> usize {
-        let Some(index) = self.pipeline.stage_index(stage) else {
-            return 0;
+        let index = self.pipeline.stage_index(stage);
+        let seats = self.seats.iter().enumerate();
+        let seats = seats.filter(|(_, seat)| Some(seat.stage) == index);
+        let held = |seat| {
+            self.banks
+                .iter()
+                .map(move |bank| bank.held_by(holder(seat)).live)
         };
-        self.banks
-            .iter()
-            .map(|bank| bank.held_by(holder(index)).live)
-            .sum()
+        seats.flat_map(|(seat, _)| held(seat)).sum()
+    }
+
+    fn seat_name(&self, seat: usize) -> String {
+        seat_name(&self.pipeline, &self.seats[seat])
     }
 
     /// Waits until somebody asks for the end, a stage fails, or `limit` has passed; then drains
@@ -156,11 +167,8 @@ impl Running {
         self.check()?;
         self.shared.enter(Phase::Finishing);
         if !self.shared.wait_finished(CLOSE_LIMIT) {
-            let turn = self
-                .shared
-                .finish_turn()
-                .min(self.pipeline.stages().len() - 1);
-            let stage = self.pipeline.stages()[turn].name.clone();
+            let turn = self.shared.finish_turn().min(self.seats.len() - 1);
+            let stage = self.seat_name(turn);
             self.end();
             return Err(RuntimeError::NotClosed {
                 stage,
@@ -210,13 +218,13 @@ impl Running {
 
     /// The failure of a stage, if there was one: ends everything and reclaims its pages.
     fn check(&mut self) -> Result<(), RuntimeError> {
-        let Some(Failure { stage, cause }) = self.shared.take_failure() else {
+        let Some(Failure { seat, cause }) = self.shared.take_failure() else {
             return Ok(());
         };
         self.end();
-        let reclaimed = self.banks.iter().map(|bank| bank.reclaim(holder(stage)));
+        let reclaimed = self.banks.iter().map(|bank| bank.reclaim(holder(seat)));
         let pages_reclaimed = reclaimed.map(|pages| pages.len()).sum();
-        let stage = self.pipeline.stages()[stage].name.clone();
+        let stage = self.seat_name(seat);
         Err(match cause {
             Cause::Start(source) => RuntimeError::Start { stage, source },
             Cause::Stopped(source) => RuntimeError::Stopped {
@@ -241,7 +249,8 @@ impl Drop for Running {
 }
 
 fn core_plans(
-    plan: &mut Plan,
+    plan: &Plan,
+    places: &[SeatPlacement],
     ports: Vec<Ports>,
     writers: Vec<Writers>,
     segment: &mut Segment,
@@ -261,32 +270,37 @@ fn core_plans(
         })
         .collect();
     for (index, (ports, writers)) in ports.into_iter().zip(writers).enumerate() {
-        let stage = &plan.pipeline.stages()[index];
+        let place = &places[index];
+        let stage = &plan.pipeline.stages()[place.stage];
+        let resources = plan.resources.get(&stage.name);
         let seat = SeatPlan {
             index,
-            name: stage.name.clone(),
+            name: seat_name(&plan.pipeline, place),
+            stage_name: stage.name.clone(),
             kind: stage.kind.clone(),
             options: stage.options.clone(),
-            resources: plan.resources.remove(&stage.name).unwrap_or_default(),
+            resources: resources.cloned().unwrap_or_default(),
             ports,
             writers,
         };
-        core_plans[core_slot(plan, index)].seats.push(seat);
+        core_plans[place.slot].seats.push(seat);
     }
     // The order of visits is the placement's to say.
     for (core_plan, core) in core_plans.iter_mut().zip(plan.placement.cores()) {
-        core_plan
-            .seats
-            .sort_by_key(|seat| core.stages.iter().position(|&s| s == seat.index));
+        core_plan.seats.sort_by_key(|seat| {
+            core.stages
+                .iter()
+                .position(|&s| s == places[seat.index].stage)
+        });
     }
     core_plans
 }
 
 /// The life of a core's thread; gives the ports of its stages.
 fn core_main(plan: CorePlan, shared: Arc<Shared>) -> Vec<Ports> {
-    let first_stage = plan.seats.first().map_or(0, |seat| seat.index);
+    let first_seat = plan.seats.first().map_or(0, |seat| seat.index);
     if let Err(error) = brigade_topology::pin_current_thread(plan.core) {
-        shared.fail(first_stage, Cause::Core(error));
+        shared.fail(first_seat, Cause::Core(error));
         return Vec::new();
     }
     let mut seats = Vec::new();
@@ -321,6 +335,7 @@ fn take_seat(plan: SeatPlan) -> Result<Seat, Cause> {
     let SeatPlan {
         index,
         name,
+        stage_name,
         kind,
         options,
         mut resources,
@@ -329,7 +344,7 @@ fn take_seat(plan: SeatPlan) -> Result<Seat, Cause> {
     } = plan;
     let make = AssertUnwindSafe(|| {
         kind.make(&mut Builder::new(
-            &name,
+            &stage_name,
             &kind,
             &ports,
             &options,

@@ -3,6 +3,7 @@
 
 use std::any::Any;
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::ports::Ports;
 use crate::{Header, Input, Kind, OptionValue, Output, StageError, Window};
@@ -47,10 +48,12 @@ pub enum BuildError {
 }
 
 /// In-process things that the host program hands to a stage: the far end of a wire, a test's
-/// disk, a channel for reports.
-#[derive(Default)]
+/// disk, a channel for reports. A clone is another handle of the same things: all replicas of a
+/// stage have one each.
+#[derive(Clone, Default)]
 pub struct Resources {
-    things: HashMap<String, Box<dyn Any + Send>>,
+    /// Locked only while stages are made.
+    things: Arc<Mutex<HashMap<String, Box<dyn Any + Send>>>>,
 }
 
 impl Resources {
@@ -61,18 +64,38 @@ impl Resources {
 
     /// Adds `thing` under `name`.
     pub fn put<T: Any + Send>(&mut self, name: &str, thing: T) {
-        self.things.insert(name.to_owned(), Box::new(thing));
+        self.things().insert(name.to_owned(), Box::new(thing));
     }
 
     /// Takes the thing called `name` out, if it is there and a `T`.
     pub fn take<T: Any + Send>(&mut self, name: &str) -> Option<T> {
-        match self.things.remove(name)?.downcast::<T>() {
+        let mut things = self.things();
+        match things.remove(name)?.downcast::<T>() {
             Ok(thing) => Some(*thing),
             Err(other) => {
-                self.things.insert(name.to_owned(), other);
+                things.insert(name.to_owned(), other);
                 None
             }
         }
+    }
+
+    fn shared<T: Any + Send + Clone>(
+        &self,
+        name: &str,
+        make: impl FnOnce() -> Result<T, StageError>,
+    ) -> Result<T, StageError> {
+        let mut things = self.things();
+        if let Some(thing) = things.get(name).and_then(|thing| thing.downcast_ref::<T>()) {
+            return Ok(thing.clone());
+        }
+        let thing = make()?;
+        things.insert(name.to_owned(), Box::new(thing.clone()));
+        Ok(thing)
+    }
+
+    fn things(&self) -> MutexGuard<'_, HashMap<String, Box<dyn Any + Send>>> {
+        // Nothing is left half done when a `make` panics, so what is there is right.
+        self.things.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -196,9 +219,20 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Takes what the host program handed in under `name`, if it did.
+    /// Takes what the host program handed in under `name`, if it did. Of several replicas the
+    /// first one gets it: what each of them needs is asked for with [`Builder::shared`].
     pub fn resource<T: Any + Send>(&mut self, name: &str) -> Option<T> {
         self.resources.take(name)
+    }
+
+    /// What all replicas of the stage share under `name`: what the host program handed in, or else
+    /// what the first of them to ask makes. Each gets a clone.
+    pub fn shared<T: Any + Send + Clone>(
+        &mut self,
+        name: &str,
+        make: impl FnOnce() -> Result<T, StageError>,
+    ) -> Result<T, StageError> {
+        self.resources.shared(name, make)
     }
 
     /// Bytes of a page of the input or output `name`; 0 when there is no such port.

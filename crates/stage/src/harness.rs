@@ -10,7 +10,10 @@ use brigade_bank::{Bank, BankError};
 
 use crate::ports::Ports;
 use crate::wiring::{EdgeSize, End, RunOutcome, WiringError, join};
-use crate::{Builder, Header, Io, Kind, Message, OptionValue, Resources, Stage, StageError};
+use crate::{
+    Builder, Header, Io, Kind, Message, OptionValue, Origin, PortDeclaration, Resources, Route,
+    Routing, Stage, StageError,
+};
 
 const STAGE: u16 = 1;
 const TEST: u16 = 2;
@@ -40,6 +43,7 @@ pub struct Setup {
     sizes: HashMap<String, EdgeSize>,
     cohort: usize,
     tokens: HashMap<String, usize>,
+    replicas: HashMap<String, usize>,
 }
 
 impl Setup {
@@ -85,6 +89,12 @@ impl Setup {
         self
     }
 
+    /// Lets so many replicas be on the other side of one port (1 without this).
+    pub fn replicas(mut self, port: &str, replicas: usize) -> Setup {
+        self.replicas.insert(port.to_owned(), replicas);
+        self
+    }
+
     /// Sets the cohort (32 without this).
     pub fn cohort(mut self, messages: usize) -> Setup {
         self.cohort = messages;
@@ -100,40 +110,10 @@ impl Setup {
         let mut far = Ports::new(&mirror(&self.kind), TEST, &[]);
         let banks = self.banks()?;
         for (index, port) in self.kind.inputs().iter().enumerate() {
-            let from = End {
-                ports: &mut far,
-                port: index,
-                core: 1,
-            };
-            let to = End {
-                ports: &mut ports,
-                port: index,
-                core: 0,
-            };
-            join(
-                &banks[&self.bytes_of(&port.name)],
-                self.size_of(&port.name),
-                from,
-                to,
-            )?;
+            self.join(&banks, &port.name, (&mut far, 1), (&mut ports, 0), index)?;
         }
         for (index, port) in self.kind.outputs().iter().enumerate() {
-            let from = End {
-                ports: &mut ports,
-                port: index,
-                core: 0,
-            };
-            let to = End {
-                ports: &mut far,
-                port: index,
-                core: 1,
-            };
-            join(
-                &banks[&self.bytes_of(&port.name)],
-                self.size_of(&port.name),
-                from,
-                to,
-            )?;
+            self.join(&banks, &port.name, (&mut ports, 0), (&mut far, 1), index)?;
         }
         let stage = {
             let mut builder = Builder::new(
@@ -157,11 +137,40 @@ impl Setup {
         })
     }
 
+    /// Joins one port to the test's end, with a lane for each replica there.
+    fn join(
+        &self,
+        banks: &HashMap<usize, Bank>,
+        name: &str,
+        (from, from_core): (&mut Ports, usize),
+        (to, to_core): (&mut Ports, usize),
+        port: usize,
+    ) -> Result<(), WiringError> {
+        for _ in 0..self.replicas_of(name) {
+            let from = End {
+                ports: &mut *from,
+                port,
+                core: from_core,
+            };
+            let to = End {
+                ports: &mut *to,
+                port,
+                core: to_core,
+            };
+            join(&banks[&self.bytes_of(name)], self.size_of(name), from, to)?;
+        }
+        Ok(())
+    }
+
     fn bytes_of(&self, port: &str) -> usize {
         self.page_bytes
             .get(port)
             .copied()
             .unwrap_or(self.page_bytes_default)
+    }
+
+    fn replicas_of(&self, port: &str) -> usize {
+        self.replicas.get(port).copied().unwrap_or(1)
     }
 
     fn size_of(&self, port: &str) -> EdgeSize {
@@ -172,7 +181,8 @@ impl Setup {
         let mut pages: HashMap<usize, usize> = HashMap::new();
         for port in self.kind.inputs().iter().chain(self.kind.outputs()) {
             let size = self.size_of(&port.name);
-            *pages.entry(self.bytes_of(&port.name)).or_default() += size.ring + size.hold;
+            *pages.entry(self.bytes_of(&port.name)).or_default() +=
+                (size.ring + size.hold) * self.replicas_of(&port.name);
         }
         let mut banks = HashMap::new();
         for (number, (page_bytes, pages)) in pages.into_iter().enumerate() {
@@ -190,14 +200,22 @@ fn mirror(kind: &Kind) -> Kind {
         far = far.input_named(port.clone());
     }
     for port in kind.inputs() {
-        far = far.output_named(port.clone());
+        // The test says which replica it sends for, as a reply says whom it is for.
+        let routing = Routing::Reply {
+            input: String::new(),
+        };
+        far = far.output_named(PortDeclaration {
+            routing,
+            ..port.clone()
+        });
     }
     far
 }
 
 fn total_stock(ports: &Ports) -> usize {
     let inputs = ports.inputs.iter().map(|p| p.stock).sum::<usize>();
-    inputs + ports.outputs.iter().map(|p| p.stock).sum::<usize>()
+    let lanes = ports.outputs.iter().flat_map(|p| &p.lanes);
+    inputs + lanes.map(|lane| lane.stock).sum::<usize>()
 }
 
 /// One stage with every port connected to the test.
@@ -228,6 +246,7 @@ impl Harness {
             sizes: HashMap::new(),
             cohort: 32,
             tokens: HashMap::new(),
+            replicas: HashMap::new(),
         }
     }
 
@@ -262,25 +281,44 @@ impl Harness {
 
     /// Sends a message to the stage's input `port`, if there is room.
     pub fn try_send<H: Header>(&mut self, port: &str, header: H, payload: &[u8]) -> bool {
+        self.try_send_from(port, 0, header, payload)
+    }
+
+    /// Sends a message to the stage's input `port` as the replica `replica`, if there is room.
+    pub fn try_send_from<H: Header>(
+        &mut self,
+        port: &str,
+        replica: u16,
+        header: H,
+        payload: &[u8],
+    ) -> bool {
         let output = crate::Output::<H>::of(self.input_of::<H>(port));
         let mut io = Io::begin(&mut self.far, "test", usize::MAX, false);
-        let Some(mut page) = io.page(output) else {
+        let route = Route::Reply(Origin(replica));
+        let Some(mut page) = io.page_to(output, route) else {
             return false;
         };
         page.payload_mut()[..payload.len()].copy_from_slice(payload);
-        io.send(output, Message::new(page, header));
+        io.send_to(output, route, Message::new(page, header));
         true
     }
 
     /// Receives the next message of the stage's output `port`: its header and the whole page.
     pub fn receive<H: Header>(&mut self, port: &str) -> Option<(H, Vec<u8>)> {
+        let (_, header, payload) = self.receive_at(port)?;
+        Some((header, payload))
+    }
+
+    /// As [`Harness::receive`], with the replica that the message was sent to.
+    pub fn receive_at<H: Header>(&mut self, port: &str) -> Option<(usize, H, Vec<u8>)> {
         let input = crate::Input::<H>::of(self.output_of::<H>(port));
         let mut io = Io::begin(&mut self.far, "test", usize::MAX, false);
         let message = io.take(input)?;
         let header = H::read_from_bytes(message.header().as_bytes()).ok()?;
         let payload = message.payload().to_vec();
+        let replica = message.origin().replica();
         io.release(message);
-        Some((header, payload))
+        Some((replica, header, payload))
     }
 
     /// Visits the stage once.

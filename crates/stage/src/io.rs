@@ -2,8 +2,10 @@
 
 use brigade_bank::Page;
 
-use crate::ports::{InputLane, NeedIndex, Ports};
-use crate::{Header, Input, Message, Output, Window, clock_ns};
+use crate::lanes::InputLane;
+use crate::ports::Ports;
+use crate::route::lane_of_key;
+use crate::{Header, Input, Message, Origin, Output, Route, Routing, Window, clock_ns};
 
 /// A stage's access to its ports during one run.
 pub struct Io<'a> {
@@ -39,6 +41,9 @@ impl<'a> Io<'a> {
         }
         for port in &mut ports.outputs {
             port.wanted_beyond = None;
+            for lane in &mut port.lanes {
+                lane.wanted_beyond = None;
+            }
         }
         Io {
             ports,
@@ -57,6 +62,9 @@ impl<'a> Io<'a> {
     pub fn end(self) -> RunOutcome {
         for port in &mut self.ports.outputs {
             port.reserved = 0;
+            for lane in &mut port.lanes {
+                lane.reserved = 0;
+            }
         }
         RunOutcome {
             worked: self.worked,
@@ -74,26 +82,35 @@ impl<'a> Io<'a> {
         if self.budget == 0 || !self.ports.needs_met(index) {
             return None;
         }
-        let page = self.pop(index)?;
+        let (lane, page) = self.pop(index)?;
         self.now_ns = clock_ns();
         let queue_ns = self.now_ns.saturating_sub(page.sent_ns());
-        self.account_taken(index, queue_ns);
-        Some(Message::taken(page, queue_ns))
+        self.account_taken(index, lane, queue_ns);
+        Some(Message::taken(page, queue_ns, Origin(lane as u16)))
     }
 
     /// Pops a page from one of the input's rings, in turn, and pays with an empty page. The slot
     /// is free before the page goes back: a sender that sees the page also finds the slot.
-    fn pop(&mut self, index: usize) -> Option<Page> {
+    fn pop(&mut self, index: usize) -> Option<(usize, Page)> {
         let now_ns = self.now_ns;
-        let port = &mut self.ports.inputs[index];
-        let lanes = port.lanes.len();
+        let ports = &mut *self.ports;
+        let (next, lanes) = (
+            ports.inputs[index].lane_next,
+            ports.inputs[index].lanes.len(),
+        );
         let found = (0..lanes).find_map(|step| {
-            let lane = (port.lane_next + step) % lanes;
-            let page = port.lanes[lane].full.pop(index as u16)?;
+            let lane = (next + step) % lanes;
+            if !ports.replies_have_room(index, lane) {
+                return None;
+            }
+            let page = ports.inputs[index].lanes[lane].full.pop(index as u16)?;
             Some((lane, page))
         });
+        let port = &mut self.ports.inputs[index];
         let Some((lane, page)) = found else {
-            port.figures.misses_total += 1;
+            for lane in &mut port.lanes {
+                lane.figures.misses_total += 1;
+            }
             return None;
         };
         port.lane_next = if lane + 1 == lanes { 0 } else { lane + 1 };
@@ -118,21 +135,18 @@ impl<'a> Io<'a> {
                 self.stage
             )
         }
-        Some(page)
+        Some((lane, page))
     }
 
-    fn account_taken(&mut self, index: usize, queue_ns: u64) {
+    fn account_taken(&mut self, index: usize, lane: usize, queue_ns: u64) {
         self.budget -= 1;
         self.worked = true;
         self.ports.messages_total += 1;
-        let figures = &mut self.ports.inputs[index].figures;
+        let figures = &mut self.ports.inputs[index].lanes[lane].figures;
         figures.count(self.now_ns, 1);
         figures.wait_ns_sum = figures.wait_ns_sum.saturating_add(queue_ns);
         figures.wait_ns_max = figures.wait_ns_max.max(queue_ns);
-        for need in 0..self.ports.inputs[index].needs.len() {
-            let NeedIndex { output, messages } = self.ports.inputs[index].needs[need];
-            self.ports.outputs[output].reserved += messages;
-        }
+        self.ports.reserve(index, lane);
     }
 
     /// Whether a message waits at `port`.
@@ -142,7 +156,8 @@ impl<'a> Io<'a> {
         port.lanes.iter_mut().any(|lane| !lane.full.is_empty())
     }
 
-    /// Messages that can be sent on `port` now: free slots, with empty pages for them.
+    /// Messages that can be sent on `port` now: free slots, with empty pages for them. On an output
+    /// by key or reply, it is what every lane has room for.
     pub fn room<H: Header>(&mut self, port: Output<H>) -> usize {
         let room = self.ports.room(port.0, 1);
         if room == 0 {
@@ -151,8 +166,8 @@ impl<'a> Io<'a> {
         room
     }
 
-    /// Whether `messages` messages can be sent on `port` now. When not, the stage runs again as
-    /// soon as there is more room.
+    /// Whether `messages` messages can be sent on `port` now, whatever their lanes. When not, the
+    /// stage runs again as soon as there is more room.
     pub fn has_room<H: Header>(&mut self, port: Output<H>, messages: usize) -> bool {
         let room = self.ports.room(port.0, messages);
         if room < messages {
@@ -161,36 +176,138 @@ impl<'a> Io<'a> {
         room >= messages
     }
 
+    /// Whether `messages` messages can be sent on `port` by `route` now; as [`Io::has_room`].
+    ///
+    /// # Panics
+    /// As [`Io::send_to`].
+    pub fn has_room_to<H: Header>(
+        &mut self,
+        port: Output<H>,
+        route: Route,
+        messages: usize,
+    ) -> bool {
+        if route == Route::Any {
+            return self.has_room(port, messages);
+        }
+        let lane = self.lane(port.0, route, None);
+        let room = self.ports.lane_room(port.0, lane, messages);
+        if room < messages {
+            self.want_lane(port.0, lane, room);
+        }
+        room >= messages
+    }
+
+    /// Any lane with more room would do, or (by key or reply) every one that has no more.
     fn want_room(&mut self, output: usize, had: usize) {
         let port = &mut self.ports.outputs[output];
         port.wanted_beyond = Some(had);
-        port.figures.misses_total += 1;
+        let any = port.routing == Routing::Any;
+        for lane in port.lanes.iter_mut().filter(|l| any || l.stock <= had) {
+            lane.figures.misses_total += 1;
+        }
+    }
+
+    fn want_lane(&mut self, output: usize, lane: usize, had: usize) {
+        let lane = &mut self.ports.outputs[output].lanes[lane];
+        lane.wanted_beyond = Some(had);
+        lane.figures.misses_total += 1;
+    }
+
+    /// The lane that `route` leads to; `label` is that of a page in hand.
+    fn lane(&mut self, output: usize, route: Route, label: Option<u16>) -> usize {
+        let port = &self.ports.outputs[output];
+        let lanes = port.lanes.len();
+        assert!(
+            route.is_of(&port.routing),
+            "stage `{}` uses output {output} by {route:?}, but declared it as {:?}; declare it with Kind::output, output_keyed or output_reply",
+            self.stage,
+            port.routing,
+        );
+        match route {
+            Route::Any => self.ports.emptiest(output, label),
+            Route::Keyed(key) => lane_of_key(key, lanes),
+            Route::Reply(origin) => {
+                assert!(
+                    origin.replica() < lanes,
+                    "stage `{}` replies on output {output} to replica {}, but it is joined to {lanes}; use the origin of a message of the input that it declared",
+                    self.stage,
+                    origin.replica(),
+                );
+                origin.replica()
+            }
+        }
     }
 
     /// An empty page of the port's stock, to be filled and sent. `None` when there is no room.
+    ///
+    /// # Panics
+    /// When the output is by key or reply: use [`Io::page_to`].
     pub fn page<H: Header>(&mut self, port: Output<H>) -> Option<Page> {
+        self.page_to(port, Route::Any)
+    }
+
+    /// An empty page for a message that will be sent on `port` by `route`. `None` when there is no
+    /// room.
+    ///
+    /// # Panics
+    /// As [`Io::send_to`].
+    pub fn page_to<H: Header>(&mut self, port: Output<H>, route: Route) -> Option<Page> {
         let index = port.0;
         // The page that came back last is still in a cache; the rest of the stock is not.
         self.ports.collect(index);
-        if self.ports.room(index, 1) == 0 {
-            self.want_room(index, 0);
+        let lane = self.lane(index, route, None);
+        if self.ports.lane_room(index, lane, 1) == 0 {
+            self.want_by(index, lane, route);
             return None;
         }
-        let label = self.ports.output_label(index);
         let mut page = self.ports.pool_take(self.ports.outputs[index].pool)?;
-        self.ports.outputs[index].stock -= 1;
-        page.set_label(label);
+        let lane = &mut self.ports.outputs[index].lanes[lane];
+        lane.stock -= 1;
+        page.set_label(lane.label);
         Some(page)
     }
 
-    /// Sends a message. There must be room for it: a page from [`Io::page`], a need declared
-    /// with `Kind::needs`, a window that fits, or [`Io::room`].
+    /// Nothing can be sent by `route`, which led to `lane`.
+    fn want_by(&mut self, output: usize, lane: usize, route: Route) {
+        match route {
+            Route::Any => self.want_room(output, 0),
+            _ => self.want_lane(output, lane, 0),
+        }
+    }
+
+    /// Sends a message to any replica. There must be room for it: a page from [`Io::page`], a need
+    /// declared with `Kind::needs`, a window that fits, or [`Io::room`].
     ///
     /// # Panics
-    /// When there is no room, or the page is of another bank than the edge's: both are mistakes
-    /// in the stage's program, and stop it with its name.
+    /// As [`Io::send_to`].
     pub fn send<H: Header>(&mut self, port: Output<H>, message: Message<H>) {
-        let sent = self.try_send(port, message);
+        self.send_to(port, Route::Any, message);
+    }
+
+    /// Sends a message to the replica that gets all messages with `key`; as [`Io::send`].
+    ///
+    /// # Panics
+    /// As [`Io::send_to`].
+    pub fn send_keyed<H: Header>(&mut self, port: Output<H>, key: u64, message: Message<H>) {
+        self.send_to(port, Route::Keyed(key), message);
+    }
+
+    /// Sends a message to the replica that sent the one with this origin; as [`Io::send`].
+    ///
+    /// # Panics
+    /// As [`Io::send_to`].
+    pub fn reply_to<H: Header>(&mut self, port: Output<H>, origin: Origin, message: Message<H>) {
+        self.send_to(port, Route::Reply(origin), message);
+    }
+
+    /// Sends a message by `route`.
+    ///
+    /// # Panics
+    /// When there is no room, when the page is of another bank than the edge's, or when the output
+    /// was declared with another routing: all are mistakes in the stage's program, and stop it
+    /// with its name.
+    pub fn send_to<H: Header>(&mut self, port: Output<H>, route: Route, message: Message<H>) {
+        let sent = self.try_send_to(port, route, message);
         assert!(
             sent.is_ok(),
             "stage `{}` sent on output {} without room; declare it with Kind::needs or ask Io::room first",
@@ -199,44 +316,69 @@ impl<'a> Io<'a> {
         );
     }
 
-    /// Sends a message, or gives it back when there is no room.
+    /// Sends a message to any replica, or gives it back when there is no room.
     ///
     /// # Panics
-    /// When the page is of another bank than the edge's.
+    /// As [`Io::try_send_to`].
     pub fn try_send<H: Header>(
         &mut self,
         port: Output<H>,
         message: Message<H>,
     ) -> Result<(), Message<H>> {
+        self.try_send_to(port, Route::Any, message)
+    }
+
+    /// Sends a message by `route`, or gives it back when there is no room.
+    ///
+    /// # Panics
+    /// When the page is of another bank than the edge's, or the output was declared with another
+    /// routing.
+    pub fn try_send_to<H: Header>(
+        &mut self,
+        port: Output<H>,
+        route: Route,
+        message: Message<H>,
+    ) -> Result<(), Message<H>> {
         let index = port.0;
+        let (queue_ns, origin) = (message.queue_ns(), message.origin());
         let mut page = message.into_page();
         self.check_bank(index, &page);
-        let own = self.ports.output_label(index);
+        let lane = self.lane(index, route, Some(page.label()));
+        let own = self.ports.outputs[index].lanes[lane].label;
         if page.label() != own {
-            // A page that came in, or was meant for another port, goes out: the stocks swap.
-            if self.ports.room(index, 1) == 0 {
-                self.want_room(index, 0);
-                return Err(Message::taken(page, 0));
+            // A page that came in, or was meant for another lane, goes out: the stocks swap.
+            if self.ports.lane_room(index, lane, 1) == 0 {
+                self.want_by(index, lane, route);
+                return Err(Message::taken(page, queue_ns, origin));
             }
-            self.ports.outputs[index].stock -= 1;
+            self.ports.outputs[index].lanes[lane].stock -= 1;
             *self.ports.stock_mut(page.label()) += 1;
             page.set_label(own);
         }
+        self.push(index, lane, page);
+        Ok(())
+    }
+
+    fn push(&mut self, output: usize, lane: usize, page: Page) {
         self.now_ns = clock_ns();
         let now_ns = self.now_ns;
-        let port = &mut self.ports.outputs[index];
-        port.reserved = port.reserved.saturating_sub(1);
-        let lane = &mut port.lanes[0];
+        let port = &mut self.ports.outputs[output];
+        match port.lanes[lane].reserved {
+            0 => port.reserved = port.reserved.saturating_sub(1),
+            _ => port.lanes[lane].reserved -= 1,
+        }
+        let lanes = port.lanes.len();
+        port.lane_next = if lane + 1 == lanes { 0 } else { lane + 1 };
+        let lane = &mut port.lanes[lane];
         if lane.full.push(page, lane.receiver, now_ns).is_err() {
             unreachable!(
-                "stage `{}`: output {index}'s ring is smaller than its stock",
+                "stage `{}`: output {output}'s ring is smaller than its stock",
                 self.stage
             )
         }
         self.full_to_cores |= 1 << lane.receiver_core;
-        port.figures.count(now_ns, 1);
+        lane.figures.count(now_ns, 1);
         self.worked = true;
-        Ok(())
     }
 
     fn check_bank(&self, output: usize, page: &Page) {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Builder, Header, OptionValue, Stage, StageError};
+use crate::{Builder, Header, OptionValue, Routing, Stage, StageError};
 
 type Make = dyn Fn(&mut Builder<'_>) -> Result<Box<dyn Stage>, StageError> + Send + Sync;
 
@@ -13,6 +13,8 @@ pub struct PortDeclaration {
     pub name: String,
     /// [`Header::NAME`] of the messages that pass it.
     pub header: &'static str,
+    /// An output's way to choose among the replicas that it is joined to.
+    pub routing: Routing,
 }
 
 /// Taking one message from `input` can produce `messages` messages on `output`: it is taken
@@ -60,6 +62,7 @@ pub struct Kind {
     needs: Vec<Need>,
     windows: Vec<WindowDeclaration>,
     options: Vec<OptionDeclaration>,
+    replicable: bool,
     make: Arc<Make>,
 }
 
@@ -76,6 +79,7 @@ impl Kind {
             needs: Vec::new(),
             windows: Vec::new(),
             options: Vec::new(),
+            replicable: false,
             make: Arc::new(make),
         }
     }
@@ -85,15 +89,35 @@ impl Kind {
         self.inputs.push(PortDeclaration {
             name: name.into(),
             header: H::NAME,
+            routing: Routing::Any,
         });
         self
     }
 
-    /// Declares an output port for messages with header `H`.
-    pub fn output<H: Header>(mut self, name: &str) -> Kind {
+    /// Declares an output port for messages with header `H`. They go to any replica there.
+    pub fn output<H: Header>(self, name: &str) -> Kind {
+        self.output_by::<H>(name, Routing::Any)
+    }
+
+    /// Declares an output port on which all messages with one key go to one replica: they are
+    /// sent with [`crate::Io::send_keyed`].
+    pub fn output_keyed<H: Header>(self, name: &str) -> Kind {
+        self.output_by::<H>(name, Routing::Keyed)
+    }
+
+    /// Declares an output port for the answers to what came in at `input`, each to the replica
+    /// that asked: they are sent with [`crate::Io::reply_to`]. The edges of both ports must join
+    /// the same two stages where there are several replicas.
+    pub fn output_reply<H: Header>(self, name: &str, input: &str) -> Kind {
+        let input = input.into();
+        self.output_by::<H>(name, Routing::Reply { input })
+    }
+
+    fn output_by<H: Header>(mut self, name: &str, routing: Routing) -> Kind {
         self.outputs.push(PortDeclaration {
             name: name.into(),
             header: H::NAME,
+            routing,
         });
         self
     }
@@ -138,6 +162,18 @@ impl Kind {
             doc: doc.into(),
         });
         self
+    }
+
+    /// Declares that a stage of this kind may run several times: what it keeps between messages
+    /// belongs to messages that it alone holds, or is made with [`Builder::shared`].
+    pub fn replicable(mut self) -> Kind {
+        self.replicable = true;
+        self
+    }
+
+    /// Whether a stage of this kind may run several times.
+    pub fn is_replicable(&self) -> bool {
+        self.replicable
     }
 
     /// The kind's name.

@@ -18,6 +18,13 @@
 //! pays with the input's stock, `page` and `send` with the output's, and a page carries the
 //! label of the port whose stock it counts for. So a stage's pages are constant in number, no
 //! port can starve another one, and a ring never overflows.
+//!
+//! # Replicas
+//! A stage whose kind is [`Kind::replicable`] may run several times, and no stage's program
+//! knows how often: a port has one *lane* (a pair of rings) for each replica on its other side.
+//! Inputs take from their lanes in turn. An output sends to [`Route::Any`] of them, by a key, or
+//! to the replica that asked, as its kind declares. An output's stock is counted lane by lane,
+//! because each lane's pages are as many as its ring has slots.
 
 pub mod coroutine;
 pub mod harness;
@@ -28,10 +35,12 @@ mod clock;
 mod figures;
 mod io;
 mod kind;
+mod lanes;
 mod message;
 mod options;
 mod ports;
 mod registry;
+mod route;
 mod window;
 
 pub use brigade_bank::{HEADER_BYTES_MAX, Page};
@@ -44,6 +53,7 @@ pub use message::{Header, Message};
 pub use options::OptionValue;
 pub use ports::{Input, Output, Ports};
 pub use registry::Registry;
+pub use route::{Origin, Route, Routing};
 pub use window::Window;
 
 use std::os::fd::BorrowedFd;

@@ -5,6 +5,8 @@ use std::marker::PhantomData;
 use brigade_bank::{HEADER_BYTES_MAX, Page};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::Origin;
+
 /// The typed, plain-data record of what a page holds. At most [`HEADER_BYTES_MAX`] bytes.
 ///
 /// ```
@@ -29,6 +31,7 @@ pub trait Header: FromBytes + IntoBytes + KnownLayout + Immutable + Copy + 'stat
 pub struct Message<H: Header> {
     page: Page,
     queue_ns: u64,
+    origin: Origin,
     header: PhantomData<H>,
 }
 
@@ -46,14 +49,16 @@ impl<H: Header> Message<H> {
         Message {
             page,
             queue_ns: 0,
+            origin: Origin::default(),
             header: PhantomData,
         }
     }
 
-    pub(crate) fn taken(page: Page, queue_ns: u64) -> Self {
+    pub(crate) fn taken(page: Page, queue_ns: u64, origin: Origin) -> Self {
         Message {
             page,
             queue_ns,
+            origin,
             header: PhantomData,
         }
     }
@@ -81,6 +86,12 @@ impl<H: Header> Message<H> {
     /// How long the message waited in the ring, in nanoseconds; 0 before it was sent.
     pub fn queue_ns(&self) -> u64 {
         self.queue_ns
+    }
+
+    /// The replica that sent the message, to be answered with [`crate::Io::reply_to`]. A message
+    /// that was made here was sent by nobody yet: its origin means nothing.
+    pub fn origin(&self) -> Origin {
+        self.origin
     }
 
     /// The page alone.

@@ -2,11 +2,13 @@
 
 use std::marker::PhantomData;
 
-use brigade_bank::{Bank, Holder, Page, PageConsumer, PageProducer};
+use brigade_bank::{Bank, Holder, Page};
 
 use crate::figures::{CopyFigures, EdgeEndFigures, VisitState};
+use crate::lanes::{InputPort, NeedIndex, OutputPort};
 use crate::window::WindowState;
-use crate::{Header, Kind, clock_ns};
+use crate::wiring::WiringError;
+use crate::{Header, Kind, Routing, clock_ns};
 
 /// The key of a declared input.
 pub struct Input<H>(pub(crate) usize, PhantomData<fn() -> H>);
@@ -36,56 +38,6 @@ impl<H> Clone for Output<H> {
 }
 impl<H> Copy for Output<H> {}
 
-/// The receiving end of one ring of an edge, with the ring that takes empty pages back.
-pub(crate) struct InputLane {
-    pub(crate) full: PageConsumer,
-    pub(crate) back: PageProducer,
-    /// Holder and core slot of the stage that sends.
-    pub(crate) sender: Holder,
-    pub(crate) sender_core: usize,
-}
-
-/// The sending end of one ring of an edge, with the ring that brings empty pages back.
-pub(crate) struct OutputLane {
-    pub(crate) full: PageProducer,
-    pub(crate) back: PageConsumer,
-    /// Holder and core slot of the stage that receives.
-    pub(crate) receiver: Holder,
-    pub(crate) receiver_core: usize,
-}
-
-/// A need as indices: `messages` free on output `output`.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct NeedIndex {
-    pub(crate) output: usize,
-    pub(crate) messages: usize,
-}
-
-#[derive(Default)]
-pub(crate) struct InputPort {
-    pub(crate) lanes: Vec<InputLane>,
-    pub(crate) lane_next: usize,
-    pub(crate) stock: usize,
-    pub(crate) pool: usize,
-    pub(crate) needs: Vec<NeedIndex>,
-    /// The stage asked for input in its last run: an arrival makes it runnable.
-    pub(crate) wanted: bool,
-    pub(crate) figures: EdgeEndFigures,
-}
-
-#[derive(Default)]
-pub(crate) struct OutputPort {
-    pub(crate) lanes: Vec<OutputLane>,
-    pub(crate) stock: usize,
-    pub(crate) pool: usize,
-    /// Room that messages taken in this run may still need.
-    pub(crate) reserved: usize,
-    /// The stage found too little room here in its last run: room makes it runnable. The number
-    /// is the room that it found.
-    pub(crate) wanted_beyond: Option<usize>,
-    pub(crate) figures: EdgeEndFigures,
-}
-
 /// The empty pages of one bank that a stage has at hand. Last in, first out: the page used last
 /// is the one that is still in the cache.
 pub(crate) struct Pool {
@@ -100,6 +52,8 @@ pub struct Ports {
     pub(crate) holder: Holder,
     pub(crate) inputs: Vec<InputPort>,
     pub(crate) outputs: Vec<OutputPort>,
+    /// Output and lane of each label after those of the inputs.
+    pub(crate) labels: Vec<(usize, usize)>,
     pub(crate) windows: Vec<WindowState>,
     pub(crate) pools: Vec<Pool>,
     pub(crate) copies: CopyFigures,
@@ -117,31 +71,33 @@ impl Ports {
                 .position(|p| p.name == name)
                 .unwrap_or(usize::MAX)
         };
-        let figures = EdgeEndFigures {
-            at_ns: now_ns,
-            ..Default::default()
-        };
         let inputs = kind.inputs().iter().map(|port| {
             let needs = kind.need_list().iter().filter(|n| n.input == port.name);
+            let replies = |output: &str| {
+                let mut outputs = kind.outputs().iter().filter(|o| o.name == output);
+                outputs
+                    .any(|o| matches!(&o.routing, Routing::Reply { input } if *input == port.name))
+            };
             let needs = needs.map(|n| NeedIndex {
                 output: index_of(&n.output),
                 messages: n.messages,
+                replies: replies(&n.output),
             });
             InputPort {
                 needs: needs.collect(),
-                figures,
                 wanted: true,
                 ..Default::default()
             }
         });
-        let outputs = kind.outputs().iter().map(|_| OutputPort {
-            figures,
+        let outputs = kind.outputs().iter().map(|port| OutputPort {
+            routing: port.routing.clone(),
             ..Default::default()
         });
         Ports {
             holder,
             inputs: inputs.collect(),
             outputs: outputs.collect(),
+            labels: Vec::new(),
             windows: tokens
                 .iter()
                 .map(|&n| WindowState::new(n, now_ns))
@@ -152,9 +108,13 @@ impl Ports {
         }
     }
 
-    /// Labels of pages: outputs come after the inputs.
-    pub(crate) fn output_label(&self, output: usize) -> u16 {
-        (self.inputs.len() + output) as u16
+    /// The label of the next lane to be joined to an output: lanes come after the inputs.
+    pub(crate) fn lane_label(&self) -> Result<u16, WiringError> {
+        u16::try_from(self.inputs.len() + self.labels.len()).map_err(|_| {
+            WiringError::TooManyLanes {
+                max: usize::from(u16::MAX) - self.inputs.len(),
+            }
+        })
     }
 
     pub(crate) fn stock_mut(&mut self, label: u16) -> &mut usize {
@@ -163,7 +123,8 @@ impl Ports {
         if label < inputs {
             &mut self.inputs[label].stock
         } else {
-            &mut self.outputs[label - inputs].stock
+            let (output, lane) = self.labels[label - inputs];
+            &mut self.outputs[output].lanes[lane].stock
         }
     }
 
@@ -196,15 +157,14 @@ impl Ports {
 
     /// Fetches the empty pages that came back to `output`.
     pub(crate) fn collect(&mut self, output: usize) {
-        let label = self.output_label(output);
         let port = &mut self.outputs[output];
         let Some(pool) = self.pools.get_mut(port.pool) else {
             return;
         };
         for lane in &mut port.lanes {
-            while let Some(page) = lane.back.pop(label) {
+            while let Some(page) = lane.back.pop(lane.label) {
                 pool.pages.push(page);
-                port.stock += 1;
+                lane.stock += 1;
             }
         }
     }
@@ -224,22 +184,55 @@ impl Ports {
         }
     }
 
-    /// Messages that can be sent on `output` now: its stock. It fetches pages that came back only
-    /// when the stock is below `at_least`. A slot is free for each page of the stock, because the
-    /// stock began as large as the ring and whoever takes a message frees its slot first and
-    /// gives the page back then.
+    /// Messages that can be sent on `output` now, whatever their lanes. It fetches pages that came
+    /// back only when that is below `at_least`. A slot is free for each page of a lane's stock,
+    /// because the stock began as large as the ring and whoever takes a message frees its slot
+    /// first and gives the page back then.
     pub(crate) fn room(&mut self, output: usize, at_least: usize) -> usize {
-        let at_least = at_least.max(1);
-        if self.outputs[output].stock < at_least {
-            self.collect(output);
-        }
-        if self.outputs[output].stock < at_least {
-            self.reclaim_dropped();
-        }
-        self.outputs[output].stock
+        self.room_of(output, at_least, OutputPort::room)
     }
 
-    /// Whether a message could be taken from `input` now, as far as stock and needs go.
+    /// As [`Ports::room`], for messages that go to lane `lane`.
+    pub(crate) fn lane_room(&mut self, output: usize, lane: usize, at_least: usize) -> usize {
+        self.room_of(output, at_least, |port| port.lanes[lane].stock)
+    }
+
+    fn room_of(
+        &mut self,
+        output: usize,
+        at_least: usize,
+        room: impl Fn(&OutputPort) -> usize,
+    ) -> usize {
+        let at_least = at_least.max(1);
+        if room(&self.outputs[output]) < at_least {
+            self.collect(output);
+        }
+        if room(&self.outputs[output]) < at_least {
+            self.reclaim_dropped();
+        }
+        room(&self.outputs[output])
+    }
+
+    /// The lane of `output` with the most room, in turn among equals. A page in hand that bears
+    /// `label` counts as room of its own lane.
+    pub(crate) fn emptiest(&mut self, output: usize, label: Option<u16>) -> usize {
+        let lanes = self.outputs[output].lanes.len();
+        if lanes == 1 {
+            return 0;
+        }
+        self.collect(output);
+        let port = &self.outputs[output];
+        let room = |lane: usize| {
+            let lane = &port.lanes[lane];
+            lane.stock + usize::from(Some(lane.label) == label)
+        };
+        let in_turn = (0..lanes).map(|step| (port.lane_next + step) % lanes);
+        // `max_by_key` gives the last of equals, and the first in turn is wanted.
+        in_turn.rev().max_by_key(|&lane| room(lane)).unwrap_or(0)
+    }
+
+    /// Whether a message could be taken from `input` now, as far as stock and those needs go that
+    /// are the same for all of its lanes.
     pub(crate) fn needs_met(&mut self, input: usize) -> bool {
         if self.inputs[input].stock == 0 {
             self.reclaim_dropped();
@@ -248,13 +241,57 @@ impl Ports {
             }
         }
         for index in 0..self.inputs[input].needs.len() {
-            let NeedIndex { output, messages } = self.inputs[input].needs[index];
+            let NeedIndex {
+                output,
+                messages,
+                replies,
+            } = self.inputs[input].needs[index];
+            if replies {
+                continue;
+            }
             let wanted = messages + self.outputs[output].reserved;
-            if self.room(output, wanted) < wanted {
+            if self.room_of(output, wanted, OutputPort::room_unreserved) < wanted {
                 return false;
             }
         }
         true
+    }
+
+    /// Whether the replies to a message of lane `lane` of `input` have room.
+    pub(crate) fn replies_have_room(&mut self, input: usize, lane: usize) -> bool {
+        for index in 0..self.inputs[input].needs.len() {
+            let need = self.inputs[input].needs[index];
+            if !need.replies {
+                continue;
+            }
+            let port = &self.outputs[need.output];
+            let wanted = need.messages + port.reserved + port.lanes[lane].reserved;
+            if self.lane_room(need.output, lane, wanted) < wanted {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Reserves what a message taken from lane `lane` of `input` needs.
+    pub(crate) fn reserve(&mut self, input: usize, lane: usize) {
+        for need in &self.inputs[input].needs {
+            let port = &mut self.outputs[need.output];
+            match need.replies {
+                true => port.lanes[lane].reserved += need.messages,
+                false => port.reserved += need.messages,
+            }
+        }
+    }
+
+    /// Whether a message waits at `input` that can be taken.
+    fn can_take(&mut self, input: usize) -> bool {
+        self.has_message(input)
+            && self.needs_met(input)
+            && (0..self.inputs[input].lanes.len()).any(|lane| {
+                !self.inputs[input].lanes[lane].full.is_empty()
+                    && self.replies_have_room(input, lane)
+            })
     }
 
     fn has_message(&mut self, input: usize) -> bool {
@@ -280,7 +317,7 @@ impl Ports {
     /// output on which room was lacking has more of it now.
     pub fn runnable(&mut self) -> bool {
         for index in 0..self.inputs.len() {
-            if self.inputs[index].wanted && self.has_message(index) && self.needs_met(index) {
+            if self.inputs[index].wanted && self.can_take(index) {
                 return true;
             }
         }
@@ -290,18 +327,31 @@ impl Ports {
             {
                 return true;
             }
+            if self.lane_has_more_room(index) {
+                return true;
+            }
         }
         false
     }
 
+    fn lane_has_more_room(&mut self, output: usize) -> bool {
+        (0..self.outputs[output].lanes.len()).any(|lane| {
+            let wanted = self.outputs[output].lanes[lane].wanted_beyond;
+            wanted.is_some_and(|had| self.lane_room(output, lane, had + 1) > had)
+        })
+    }
+
     /// Whether the stage has work that lacks room on an output.
     pub fn blocked(&mut self) -> bool {
-        let wants_room = self.outputs.iter().any(|o| o.wanted_beyond.is_some());
+        let wants_room = self.outputs.iter().any(|output| {
+            output.wanted_beyond.is_some()
+                || output.lanes.iter().any(|lane| lane.wanted_beyond.is_some())
+        });
         let inputs = 0..self.inputs.len();
         wants_room
             || inputs
                 .into_iter()
-                .any(|i| self.inputs[i].wanted && self.has_message(i) && !self.needs_met(i))
+                .any(|i| self.inputs[i].wanted && self.has_message(i) && !self.can_take(i))
     }
 
     /// What the stage is doing from the end of this visit on; `held` is [`crate::Stage::held`].
@@ -322,22 +372,23 @@ impl Ports {
         (0..self.inputs.len()).all(|i| !self.has_message(i))
     }
 
-    /// Figures of the input at `index`, stock brought up to date.
-    pub fn input_figures(&self, index: usize) -> EdgeEndFigures {
+    /// Figures of each lane of the input at `index`. The stock is the port's, which its lanes
+    /// share.
+    pub fn input_figures(&self, index: usize) -> impl Iterator<Item = EdgeEndFigures> {
         let port = &self.inputs[index];
-        EdgeEndFigures {
+        port.lanes.iter().map(|lane| EdgeEndFigures {
             stock_pages: port.stock as u64,
-            ..port.figures
-        }
+            ..lane.figures
+        })
     }
 
-    /// Figures of the output at `index`, stock brought up to date.
-    pub fn output_figures(&self, index: usize) -> EdgeEndFigures {
-        let port = &self.outputs[index];
-        EdgeEndFigures {
-            stock_pages: port.stock as u64,
-            ..port.figures
-        }
+    /// Figures of each lane of the output at `index`, each with its own stock.
+    pub fn output_figures(&self, index: usize) -> impl Iterator<Item = EdgeEndFigures> {
+        let lanes = self.outputs[index].lanes.iter();
+        lanes.map(|lane| EdgeEndFigures {
+            stock_pages: lane.stock as u64,
+            ..lane.figures
+        })
     }
 
     /// Figures of the window at `index`.

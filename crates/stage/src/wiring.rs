@@ -3,7 +3,9 @@
 use brigade_bank::{Bank, page_ring};
 use brigade_ring::CapacityError;
 
-use crate::ports::{InputLane, OutputLane, Ports};
+use crate::lanes::{InputLane, OutputLane};
+use crate::ports::Ports;
+use crate::{EdgeEndFigures, clock_ns};
 
 pub use crate::io::RunOutcome;
 
@@ -32,6 +34,12 @@ pub enum WiringError {
     /// The ring's capacity is not one a ring can have.
     #[error(transparent)]
     Capacity(#[from] CapacityError),
+    /// A stage has more lanes than a page's label can name.
+    #[error("a stage has more than {max} rings; place fewer replicas of its neighbours")]
+    TooManyLanes {
+        /// The most that it can have.
+        max: usize,
+    },
     /// The bank has fewer pages than its edges need.
     #[error(
         "bank {bank} has {pages} pages, too few for its edges; a bank holds `ring` + `hold` pages of each of its edges"
@@ -44,13 +52,16 @@ pub enum WiringError {
     },
 }
 
-/// Joins output `from` to input `to` by an edge over `bank`: a ring of full pages forward, one
-/// of empty pages back, the sender's `ring` pages and the receiver's `hold` pages.
+/// Joins output `from` to input `to` over `bank` by one more lane: a ring of full pages forward,
+/// one of empty pages back, the sender's `ring` pages and the receiver's `hold` pages.
+///
+/// Lanes count in the order in which they are joined: lane n of a port belongs to replica n on
+/// its other side, which is what lets a reply find who asked.
 pub fn join(bank: &Bank, size: EdgeSize, from: End<'_>, to: End<'_>) -> Result<(), WiringError> {
     let (full_in, full_out) = page_ring(bank, size.ring)?;
     let (back_in, back_out) = page_ring(bank, size.ring)?;
     let (sender, receiver) = (from.ports.holder, to.ports.holder);
-    let label = from.ports.output_label(from.port);
+    let label = from.ports.lane_label()?;
     let pages_out = bank.issue(size.ring, sender, label);
     let pages_in = bank.issue(size.hold, receiver, to.port as u16);
     if pages_out.len() < size.ring || pages_in.len() < size.hold {
@@ -61,14 +72,23 @@ pub fn join(bank: &Bank, size: EdgeSize, from: End<'_>, to: End<'_>) -> Result<(
     }
     let pool = from.ports.pool_index(bank);
     from.ports.pools[pool].pages.extend(pages_out);
+    let figures = EdgeEndFigures {
+        at_ns: clock_ns(),
+        ..Default::default()
+    };
     let output = &mut from.ports.outputs[from.port];
     output.pool = pool;
-    output.stock += size.ring;
+    from.ports.labels.push((from.port, output.lanes.len()));
     output.lanes.push(OutputLane {
         full: full_in,
         back: back_out,
         receiver,
         receiver_core: to.core,
+        label,
+        stock: size.ring,
+        reserved: 0,
+        wanted_beyond: None,
+        figures,
     });
     let pool = to.ports.pool_index(bank);
     to.ports.pools[pool].pages.extend(pages_in);
@@ -80,6 +100,7 @@ pub fn join(bank: &Bank, size: EdgeSize, from: End<'_>, to: End<'_>) -> Result<(
         back: back_in,
         sender,
         sender_core: from.core,
+        figures,
     });
     Ok(())
 }

@@ -12,21 +12,21 @@ pub const DESCRIPTION_BYTES_MAX: usize = 1 << 20;
 pub struct Description {
     /// The pipeline's name.
     pub pipeline: String,
-    /// The placement's name: `fused`, `spread` or a file.
+    /// The placement's name: `fused`, `spread`, `replicated` or a file.
     pub placement: String,
     /// The ids of the cores that are used (as the kernel numbers them).
     pub cores: Vec<usize>,
-    /// The stages, in data order.
+    /// The stages, in data order; one entry for each replica, those of a stage together.
     pub stages: Vec<StageDescription>,
-    /// The edges.
+    /// The edges; one entry for each lane, from one replica to another.
     pub edges: Vec<EdgeDescription>,
-    /// The windows.
+    /// The windows; each replica has its own.
     pub windows: Vec<WindowDescription>,
     /// The names of the counters, with their unit last: `block_flushes_total`.
     pub counters: Vec<String>,
 }
 
-/// One stage.
+/// One stage, or one replica of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StageDescription {
     /// The stage's name in the pipeline.
@@ -35,9 +35,25 @@ pub struct StageDescription {
     pub kind: String,
     /// The id of the core that it runs on; one of [`Description::cores`].
     pub core: usize,
+    /// The number of this replica, from 0.
+    pub replica: usize,
+    /// How many replicas the stage has.
+    pub replicas: usize,
+    /// Whether it may have more than one.
+    pub replicable: bool,
 }
 
-/// One edge: a ring of full pages from a stage to another, and one of empty pages back.
+impl StageDescription {
+    /// The stage's name, with the replica's number where there are several: `bookstore/1`.
+    pub fn label(&self) -> String {
+        match self.replicas {
+            0 | 1 => self.name.clone(),
+            _ => format!("{}/{}", self.name, self.replica),
+        }
+    }
+}
+
+/// One lane of an edge: a ring of full pages from a stage to another, and one of empty pages back.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EdgeDescription {
     /// The producer, as an index into [`Description::stages`].
@@ -67,6 +83,11 @@ pub struct WindowDescription {
     pub name: String,
     /// Its tokens.
     pub tokens: u64,
+    /// The lanes on which its requests leave, as indices into [`Description::edges`].
+    pub output_edges: Vec<usize>,
+    /// The lanes on which their answers arrive. The loop that the window bounds goes from its
+    /// stage over `output_edges`, whatever lies behind them, and these back.
+    pub input_edges: Vec<usize>,
 }
 
 impl Description {
@@ -76,12 +97,12 @@ impl Description {
         self.cores.iter().position(|core| *core == id)
     }
 
-    /// `stage.port` of an edge's producer.
+    /// `stage.port` of an edge's producer, with its replica: `bookstore/1.queries`.
     pub fn edge_from(&self, edge: &EdgeDescription) -> String {
         self.port_name(edge.from_stage, &edge.from_port)
     }
 
-    /// `stage.port` of an edge's consumer.
+    /// `stage.port` of an edge's consumer, with its replica.
     pub fn edge_to(&self, edge: &EdgeDescription) -> String {
         self.port_name(edge.to_stage, &edge.to_port)
     }
@@ -90,7 +111,7 @@ impl Description {
         let name = self
             .stages
             .get(stage)
-            .map_or("?", |stage| stage.name.as_str());
+            .map_or_else(|| "?".to_owned(), StageDescription::label);
         format!("{name}.{port}")
     }
 
@@ -117,6 +138,23 @@ impl Description {
             .position(|e| !known(e.from_stage) || !known(e.to_stage))
         {
             return wrong(format!("edge {i} joins a stage that is not listed"));
+        }
+        if let Some(stage) =
+            (self.stages.iter()).find(|stage| stage.replica >= stage.replicas.max(1))
+        {
+            return wrong(format!(
+                "replica {} of stage `{}` is one of {}",
+                stage.replica, stage.name, stage.replicas
+            ));
+        }
+        let lane = |edge: &usize| *edge < self.edges.len();
+        if let Some(window) =
+            (self.windows.iter()).find(|w| !w.output_edges.iter().chain(&w.input_edges).all(lane))
+        {
+            return wrong(format!(
+                "window `{}` goes over an edge that is not listed",
+                window.name
+            ));
         }
         if let Some(window) = self.windows.iter().find(|window| !known(window.stage)) {
             return wrong(format!(

@@ -279,7 +279,7 @@ pub struct ProducerFigures {
     pub sent: Tally,
     /// How often there was no room (no slot or no empty page).
     pub full_events_total: u64,
-    /// Empty pages in the port's stock now.
+    /// Empty pages in this lane's stock now.
     pub stock: u64,
 }
 
@@ -299,7 +299,7 @@ pub struct ConsumerFigures {
     pub wait_ns_sampled_sum: u64,
     /// Longest measured wait since the start, in nanoseconds.
     pub wait_ns_sampled_max: u64,
-    /// Empty pages in the port's stock now.
+    /// Empty pages in the port's stock now; all lanes of the port share it, and each says it.
     pub stock: u64,
 }
 

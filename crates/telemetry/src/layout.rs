@@ -15,7 +15,7 @@ use crate::{
 /// "BRIGADE" and the layout's generation, as the first word of a segment.
 pub(crate) const MAGIC: u64 = u64::from_be_bytes(*b"BRIGADE\0");
 /// Rises whenever the meaning of a word changes.
-pub(crate) const VERSION: u64 = 1;
+pub(crate) const VERSION: u64 = 2;
 
 /// Words of the header, each at its place.
 pub(crate) mod header {

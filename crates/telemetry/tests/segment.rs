@@ -17,6 +17,8 @@ fn stage(name: &str, core: usize) -> StageDescription {
         name: name.into(),
         kind: name.into(),
         core,
+        replicas: 1,
+        ..StageDescription::default()
     }
 }
 
@@ -41,6 +43,8 @@ fn description() -> Description {
             stage: 0,
             name: "loop".into(),
             tokens: 3,
+            output_edges: vec![0],
+            input_edges: Vec::new(),
         }],
         counters: vec!["block_flushes_total".into()],
     }
@@ -275,7 +279,7 @@ fn garbage_is_refused() {
         words[at] = word;
         error(&words)
     };
-    assert!(with(1, 99).contains("its version is 99, this program reads 1"));
+    assert!(with(1, 99).contains("its version is 99, this program reads 2"));
     assert!(with(4, u64::MAX).contains("its description does not fit in"));
     assert!(with(4, 1 << 20).contains("its description does not fit in"));
     assert!(with(4, 3).contains("its description is not valid"));
@@ -352,4 +356,23 @@ fn a_tally_is_a_plain_pair_of_totals() {
         }
     );
     assert_eq!(tally.integral_at(130), 50);
+}
+
+#[test]
+fn a_description_that_contradicts_itself_is_refused() {
+    let refused = |change: fn(&mut Description)| {
+        let mut description = description();
+        change(&mut description);
+        Segment::create(&description).unwrap_err().to_string()
+    };
+    let error = refused(|d| d.stages[1].replica = 1);
+    assert!(
+        error.contains("replica 1 of stage `second` is one of 1"),
+        "{error}"
+    );
+    let error = refused(|d| d.windows[0].input_edges = vec![1]);
+    assert!(
+        error.contains("window `loop` goes over an edge that is not listed"),
+        "{error}"
+    );
 }

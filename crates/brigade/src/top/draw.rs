@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use brigade_telemetry::{CoreInterval, EdgeInterval, StageInterval, WindowInterval};
+use brigade_telemetry::{
+    CoreInterval, EdgeDescription, EdgeInterval, StageDescription, StageInterval, WindowInterval,
+};
 
 use super::Frame;
 use super::text::{columns, fit, gauge, percent, plain, rate, span, three, time, wrap};
@@ -165,7 +167,7 @@ impl Drawing<'_> {
             return;
         };
         let shares = stage_shares(s);
-        let name = self.paint(&fit(&plain(&d.name), NAME_COLUMNS), BOLD);
+        let name = self.paint(&stage_name(d), BOLD);
         let core = format!("core {:<3}", d.core);
         let figures = match s.stopped {
             true => self.paint(&format!("{:>22}", "STOPPED"), ALARM),
@@ -197,16 +199,37 @@ impl Drawing<'_> {
             } else {
                 "↑"
             };
-            let next = d.from_stage.abs_diff(d.to_stage) == 1;
-            let description = self.frame.description;
-            let label = match next {
-                true => format!("{} > {}", d.from_port, d.to_port),
-                false => format!("{} > {}", description.edge_from(d), description.edge_to(d)),
-            };
-            let label = fit(&plain(&label), LABEL_COLUMNS);
+            let label = fit(&plain(&self.edge_label(d)), LABEL_COLUMNS);
             let line = self.edge(&label, e, d.capacity);
             let _ = writeln!(out, "  {} {line}", self.paint(arrow, DIM));
         }
+    }
+
+    /// `rows > rows/1` between neighbours, where /1 is the replica; else with the stages' names.
+    fn edge_label(&self, edge: &EdgeDescription) -> String {
+        let description = self.frame.description;
+        if self
+            .place(edge.from_stage)
+            .abs_diff(self.place(edge.to_stage))
+            != 1
+        {
+            let (from, to) = (description.edge_from(edge), description.edge_to(edge));
+            return format!("{from} > {to}");
+        }
+        let port = |stage: usize, port: &str| match description.stages.get(stage) {
+            Some(stage) if stage.replicas > 1 => format!("{port}/{}", stage.replica),
+            _ => port.to_owned(),
+        };
+        let from = port(edge.from_stage, &edge.from_port);
+        let to = port(edge.to_stage, &edge.to_port);
+        format!("{from} > {to}")
+    }
+
+    /// The place in data order of the stage that entry `stage` is a replica of.
+    fn place(&self, stage: usize) -> usize {
+        let stages = &self.frame.description.stages;
+        let pairs = stages.windows(2).take(stage);
+        pairs.filter(|pair| pair[0].name != pair[1].name).count()
     }
 
     fn edge(&self, label: &str, e: &EdgeInterval, capacity: u64) -> String {
@@ -267,7 +290,7 @@ impl Drawing<'_> {
                 .description
                 .stages
                 .get(d.stage)
-                .map_or("?", |s| s.name.as_str());
+                .map_or_else(|| "?".to_owned(), StageDescription::label);
             let label = fit(&plain(&format!("window {stage}.{}", d.name)), LABEL_COLUMNS);
             let _ = writeln!(out, "{label}{}", self.window(w, d.tokens));
         }
@@ -324,6 +347,20 @@ impl Drawing<'_> {
             format!("{character} {} {}", ink.name, percent(*share))
         };
         shares.iter().map(part).collect::<Vec<_>>().join("  ")
+    }
+}
+
+/// A stage's name in its columns; of a replica the number is never cut.
+fn stage_name(stage: &StageDescription) -> String {
+    let name = plain(&stage.name);
+    let number = match stage.replicas {
+        0 | 1 => String::new(),
+        _ => format!("/{}", stage.replica),
+    };
+    let room = NAME_COLUMNS.saturating_sub(number.len());
+    match name.chars().count() <= room {
+        true => fit(&(name + &number), NAME_COLUMNS),
+        false => fit(&name, room) + &number,
     }
 }
 

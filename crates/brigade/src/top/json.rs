@@ -32,6 +32,9 @@ struct Stage<'a> {
     name: &'a str,
     kind: &'a str,
     core: usize,
+    replica: usize,
+    replicas: usize,
+    replicable: bool,
     busy_ratio: f64,
     starved_ratio: f64,
     blocked_ratio: f64,
@@ -52,7 +55,9 @@ struct Stage<'a> {
 #[derive(Serialize)]
 struct Edge<'a> {
     from: String,
+    from_replica: usize,
     to: String,
+    to_replica: usize,
     bank: &'a str,
     page_bytes: u64,
     capacity: u64,
@@ -83,8 +88,11 @@ struct Core {
 #[derive(Serialize)]
 struct Window<'a> {
     stage: &'a str,
+    replica: usize,
     name: &'a str,
     tokens: u64,
+    output_edges: &'a [usize],
+    input_edges: &'a [usize],
     in_flight_mean: f64,
     in_flight_now: u64,
     completions_total: u64,
@@ -106,6 +114,7 @@ struct Bottleneck<'a> {
     rule: u32,
     reason: &'static str,
     stage: Option<&'a str>,
+    replica: Option<usize>,
     sentence: &'a str,
 }
 
@@ -135,6 +144,9 @@ fn stages<'a>(frame: &Frame<'a>) -> Vec<Stage<'a>> {
             name: &d.name,
             kind: &d.kind,
             core: d.core,
+            replica: d.replica,
+            replicas: d.replicas,
+            replicable: d.replicable,
             busy_ratio: s.busy_ratio,
             starved_ratio: s.starved_ratio,
             blocked_ratio: s.blocked_ratio,
@@ -161,7 +173,9 @@ fn edges<'a>(frame: &Frame<'a>) -> Vec<Edge<'a>> {
         let e: &brigade_telemetry::EdgeInterval = e;
         Edge {
             from: frame.description.edge_from(d),
+            from_replica: replica(frame, d.from_stage),
             to: frame.description.edge_to(d),
+            to_replica: replica(frame, d.to_stage),
             bank: &d.bank,
             page_bytes: d.page_bytes,
             capacity: d.capacity,
@@ -180,6 +194,12 @@ fn edges<'a>(frame: &Frame<'a>) -> Vec<Edge<'a>> {
         }
     };
     edges.map(edge).collect()
+}
+
+/// The replica that entry `stage` of the stages is.
+fn replica(frame: &Frame<'_>, stage: usize) -> usize {
+    let stage = frame.description.stages.get(stage);
+    stage.map_or(0, |stage| stage.replica)
 }
 
 fn cores(frame: &Frame<'_>) -> Vec<Core> {
@@ -209,8 +229,11 @@ fn windows<'a>(frame: &Frame<'a>) -> Vec<Window<'a>> {
                 .stages
                 .get(d.stage)
                 .map_or("?", |stage| &stage.name),
+            replica: replica(frame, d.stage),
             name: &d.name,
             tokens: d.tokens,
+            output_edges: &d.output_edges,
+            input_edges: &d.input_edges,
             in_flight_mean: w.in_flight_mean,
             in_flight_now: w.in_flight_now,
             completions_total: w.completions_total,
@@ -250,6 +273,7 @@ fn bottleneck<'a>(frame: &Frame<'a>) -> Bottleneck<'a> {
             Rule::OfferedLoad => "offered_load",
         },
         stage: frame.verdict.stage.and_then(name),
+        replica: frame.verdict.stage.map(|stage| replica(frame, stage)),
         sentence: &frame.verdict.sentence,
     }
 }

@@ -24,7 +24,7 @@ pub fn verdict(interval: &Interval, description: &Description) -> Verdict {
 
 fn stage(description: &StageDescription, interval: &StageInterval) -> StageLoad {
     StageLoad {
-        name: super::text::plain(&description.name),
+        name: super::text::plain(&description.label()),
         core: description.core,
         busy: interval.busy_ratio,
         starved: interval.starved_ratio,

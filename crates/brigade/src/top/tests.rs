@@ -14,6 +14,8 @@ fn description() -> Description {
         name: name.into(),
         kind: name.into(),
         core,
+        replicas: 1,
+        ..StageDescription::default()
     };
     let edge = |from_stage, from_port: &str, to_stage, to_port: &str| EdgeDescription {
         from_stage,
@@ -40,6 +42,8 @@ fn description() -> Description {
             stage: 1,
             name: "bookstore".into(),
             tokens: 64,
+            output_edges: vec![2],
+            input_edges: Vec::new(),
         }],
         counters: vec!["block_flushes_total".into()],
     }
@@ -286,4 +290,84 @@ fn json_has_units_in_its_keys() {
             .unwrap()
             .starts_with("bookstore is the bottleneck")
     );
+}
+
+/// The bookstore's two replicas behind http, as entries 1 and 2.
+fn replicated() -> Description {
+    let mut replicated = description();
+    for (replica, stage) in replicated.stages[1..].iter_mut().enumerate() {
+        stage.name = "bookstore".into();
+        (stage.replica, stage.replicas, stage.replicable) = (replica, 2, true);
+    }
+    let lanes = [(0, 1), (1, 0), (0, 2), (2, 0)];
+    for (edge, (from, to)) in replicated.edges.iter_mut().zip(lanes) {
+        (edge.from_stage, edge.to_stage) = (from, to);
+        (edge.from_port, edge.to_port) = match from {
+            0 => ("requests".into(), "requests".into()),
+            _ => ("responses".into(), "responses".into()),
+        };
+    }
+    replicated
+}
+
+fn with_replicas<T>(description: &Description, show: impl FnOnce(&Frame<'_>) -> T) -> T {
+    let interval = after().since(&before());
+    let verdict = verdict(&interval, description);
+    show(&Frame {
+        pid: 4711,
+        uptime_ns: 75 * SECOND,
+        description,
+        interval: &interval,
+        verdict: &verdict,
+    })
+}
+
+#[test]
+fn replicas_are_told_apart() {
+    let mut description = replicated();
+    let drawing = with_replicas(&description, |frame| draw(frame, Style::default()));
+    println!("{drawing}");
+    for wanted in [
+        "bookstore/1 is the bottleneck",
+        "\nbookstore/0 core 0",
+        "\nbookstore/1 core 1",
+        "↓ requests > requests/0",
+        "↑ responses/0 > responses",
+        "↓ requests > requests/1",
+        "↑ responses/1 > responses",
+        "window bookstore/0.bookstore",
+    ] {
+        assert!(drawing.contains(wanted), "`{wanted}` is not in\n{drawing}");
+    }
+    for stage in &mut description.stages[1..] {
+        (stage.replica, stage.replicas) = (stage.replica + 10, 64);
+    }
+    let drawing = with_replicas(&description, |frame| draw(frame, Style::default()));
+    assert!(drawing.contains("\nbooksto…/10 core 0"), "{drawing}");
+}
+
+#[test]
+fn json_tells_replicas_apart() {
+    let text = with_replicas(&replicated(), json);
+    let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let stage = &value["stages"][2];
+    assert_eq!(
+        (&stage["name"], &stage["replica"]),
+        (&"bookstore".into(), &1.into())
+    );
+    assert_eq!(
+        (&stage["replicas"], &stage["replicable"]),
+        (&2.into(), &true.into())
+    );
+    let edge = &value["edges"][2];
+    assert_eq!(
+        (&edge["from"], &edge["to"]),
+        (&"nic.requests".into(), &"bookstore/1.requests".into())
+    );
+    assert_eq!(
+        (&edge["from_replica"], &edge["to_replica"]),
+        (&0.into(), &1.into())
+    );
+    assert_eq!(value["windows"][0]["output_edges"], serde_json::json!([2]));
+    assert_eq!(value["bottleneck"]["replica"], 1);
 }

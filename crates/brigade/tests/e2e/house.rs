@@ -8,7 +8,7 @@ use brigade_graph::{Pipeline, Placement};
 use brigade_nic::wire::{WirePeer, pair};
 use brigade_runtime::{Plan, Running, RuntimeError};
 use brigade_stage::{OptionValue, Registry};
-use brigade_telemetry::{Interval, Reader, Snapshot};
+use brigade_telemetry::{EdgeDescription, Interval, Reader, Snapshot};
 
 use crate::street::Street;
 
@@ -66,7 +66,13 @@ pub fn spread(pipeline: Pipeline) -> Plan {
     Plan::new(pipeline, placement)
 }
 
-fn cores() -> Vec<usize> {
+/// Every stage that allows it on each core, the others on the first.
+pub fn replicated(pipeline: Pipeline) -> Plan {
+    let placement = Placement::replicated(&pipeline, &cores());
+    Plan::new(pipeline, placement)
+}
+
+pub fn cores() -> Vec<usize> {
     let machine = brigade_topology::Machine::read();
     machine.expect("the machine can be read").ids()
 }
@@ -93,13 +99,13 @@ impl House {
         self.reader.snapshot().expect("a snapshot")
     }
 
-    /// Messages that each stage has taken since the start, by its name.
+    /// Messages that each stage has taken since the start, by its name; replica by replica.
     pub fn messages(&self) -> Vec<(String, u64)> {
         let names = self.reader.description().stages.iter();
         let stages = self.snapshot().stages;
         names
             .zip(stages)
-            .map(|(stage, figures)| (stage.name.clone(), figures.messages_total))
+            .map(|(stage, figures)| (stage.label(), figures.messages_total))
             .collect()
     }
 
@@ -123,7 +129,11 @@ impl House {
         let d = self.reader.description();
         let mut held = Vec::new();
         for (edge, figures) in d.edges.iter().zip(&interval.edges) {
-            let missing = edge.hold.wrapping_sub(figures.consumer_stock);
+            // All lanes of an input share its stock, to which each has added its pages.
+            let same =
+                |e: &&EdgeDescription| e.to_stage == edge.to_stage && e.to_port == edge.to_port;
+            let hold: u64 = d.edges.iter().filter(same).map(|e| e.hold).sum();
+            let missing = hold.wrapping_sub(figures.consumer_stock);
             if missing != 0 || figures.occupancy_now != 0 {
                 let name = d.edge_to(edge);
                 let waiting = figures.occupancy_now;

@@ -2,8 +2,11 @@
 //! one token, consumers that may hold one page, all stages on one core in random order. What has
 //! a hidden demand for room stands still here.
 
+use brigade_graph::Pipeline;
+use brigade_runtime::Plan;
+
 use crate::browser::{Reply, Shopper, get};
-use crate::house::{House, fused, web};
+use crate::house::{House, fused, replicated, web};
 use crate::street::{Script, Street};
 
 /// Someone who only looks at books, one after the other.
@@ -57,10 +60,14 @@ fn seed() -> u64 {
 }
 
 fn goes_on(tokens: usize, cohort: usize, schedules: u64) {
+    goes_on_in(fused, tokens, cohort, schedules);
+}
+
+fn goes_on_in(place: fn(Pipeline) -> Plan, tokens: usize, cohort: usize, schedules: u64) {
     for schedule in 0..schedules {
         let seed = seed().wrapping_add(schedule);
         println!("tokens {tokens}, cohort {cohort}, BRIGADE_SEED={seed}");
-        let mut plan = fused(web(&brigade::registry()).minimum(tokens));
+        let mut plan = place(web(&brigade::registry()).minimum(tokens));
         plan.cohort = cohort;
         plan.random_schedule = Some(seed);
         let (house, peer) = House::open(plan);
@@ -88,11 +95,18 @@ fn three_tokens_and_one_page_each_are_enough() {
 }
 
 #[test]
+fn replicas_at_their_smallest_go_on() {
+    goes_on_in(replicated, 1, 1, 3);
+    goes_on_in(replicated, 2, 3, 3);
+}
+
+#[test]
 #[ignore = "some minutes of other schedules; for a change of stages, ports or windows"]
 fn many_schedules() {
     for tokens in 1..=4 {
         for cohort in [1, 2, 5, 32] {
             goes_on(tokens, cohort, 40);
+            goes_on_in(replicated, tokens, cohort, 40);
         }
     }
 }

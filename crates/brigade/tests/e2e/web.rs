@@ -4,7 +4,7 @@ use brigade_runtime::Plan;
 
 use crate::browser::reply::HOPS;
 use crate::browser::{Shopper, get};
-use crate::house::{House, fused, spread, web};
+use crate::house::{House, cores, fused, replicated, spread, web};
 use crate::street::Street;
 
 fn shop() -> brigade_graph::Pipeline {
@@ -66,4 +66,43 @@ fn customers_buy_on_one_core() {
 #[test]
 fn customers_buy_on_all_cores() {
     purchase(spread(shop()));
+}
+
+#[test]
+fn customers_buy_from_replicas() {
+    purchase(replicated(shop()));
+}
+
+/// Pages and orders are right whichever replica has them: a cart that one filled, another sells.
+#[test]
+fn all_replicas_of_the_bookstore_serve() {
+    let replicas = cores().len();
+    let (house, peer) = House::open(replicated(shop()));
+    let mut street = Street::new(peer);
+    let connections: Vec<_> = (0..8).map(|_| street.connect()).collect();
+    for round in 0..10 {
+        for (&connection, n) in connections.iter().zip(1_u64..) {
+            let item = (round * 8 + n) % 50 + 1;
+            street.send(connection, &get(&format!("/product/{item}"), ""));
+        }
+        for (&connection, n) in connections.iter().zip(1_u64..) {
+            let item = (round * 8 + n) % 50 + 1;
+            let page = street.receive(connection);
+            assert_eq!((page.status, page.field("item")), (200, item.to_string()));
+        }
+    }
+    house.assert_at_rest(&mut street);
+    let messages = house.messages();
+    let shops = messages
+        .iter()
+        .filter(|(stage, _)| stage.starts_with("bookstore"));
+    let shops: Vec<u64> = shops.map(|(_, messages)| *messages).collect();
+    assert_eq!(shops.len(), replicas);
+    assert!(shops.iter().all(|&messages| messages > 0), "{messages:?}");
+    // 80 requests, and rows for each of them.
+    assert_eq!(shops.iter().sum::<u64>(), 160, "{messages:?}");
+    for connection in connections {
+        street.client.close(connection);
+    }
+    house.close(&mut street).expect("an orderly end");
 }

@@ -19,6 +19,11 @@
 //! never waits for `queries` to take the next reply: the question is kept, at most one for
 //! each token of the window, and no request is taken while one is kept.
 //!
+//! # Why it may have replicas
+//! Carts, sessions and orders are in the database. Between two messages the stage keeps only the
+//! requests that it asked db about, and db replies to the replica that asked. Each replica has
+//! a secret of its own, so no two of them make the same session.
+//!
 //! The same crate has the kind `populate`, which fills an empty image through the same db stage:
 //!
 //! ```text
@@ -76,6 +81,7 @@ pub fn kind() -> Kind {
         .needs("requests", "queries", 1)
         .needs("rows", "responses", PARTS_MAX)
         .window("db", "queries", "rows", WINDOW)
+        .replicable()
 }
 
 fn make(builder: &mut Builder<'_>) -> Result<Box<dyn Stage>, StageError> {

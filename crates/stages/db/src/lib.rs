@@ -48,7 +48,7 @@ use crate::stage::{DbStage, Ports};
 pub fn kind() -> Kind {
     let mut kind = Kind::new("db", make)
         .input::<SqlRequest>("queries")
-        .output::<SqlReply>("rows")
+        .output_reply::<SqlReply>("rows", "queries")
         .output::<FsRequest>("operations")
         .input::<FsReply>("results")
         .needs("queries", "rows", 1)

@@ -7,7 +7,7 @@ use brigade_messages::bookstore_db::{SqlReply, SqlRequest};
 use brigade_messages::db_fs::{FsKind, FsReply, FsRequest};
 use brigade_messages::{Hop, Timings};
 use brigade_stage::coroutine::{Coroutine, Step};
-use brigade_stage::{Input, Io, Message, Output, Page, Stage, StageError, Window};
+use brigade_stage::{Input, Io, Message, Output, Page, Route, Stage, StageError, Window};
 
 use crate::DbError;
 use crate::body;
@@ -219,7 +219,7 @@ impl DbStage {
             service_ns: 0,
         };
         // There is one: `queries` needs it.
-        io.page(self.ports.rows)
+        io.page_to(self.ports.rows, Route::Reply(request.origin()))
             .map(|page| Reply::Batch(request, page))
     }
 
@@ -326,8 +326,9 @@ impl DbStage {
         } = std::mem::take(&mut self.batch);
         timings.add(Hop::Db, queue_ns, service_ns);
         reply.header_mut().timings = timings;
+        let origin = request.origin();
         io.release(request);
-        io.send(self.ports.rows, reply);
+        io.reply_to(self.ports.rows, origin, reply);
     }
 }
 
