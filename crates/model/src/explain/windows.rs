@@ -140,7 +140,10 @@ fn limited(view: &View<'_>, index: usize, window: &Window, around: &Loop<'_>) ->
             "Give {name} more tokens ({} until core {} is full), or shorten {}; more cores do not help.",
             wanted.max(window.tokens as f64 + 1.0),
             busiest.0,
-            largest.map_or("its way".into(), |(part, _)| part_words(part))
+            match largest {
+                None | Some((Part::Elsewhere, _)) => "its way".into(),
+                Some((part, _)) => part_words(part),
+            }
         ))
         .gain(bounds::gain(view, &bounds::Loads::now(view), Some(index)))
 }
@@ -178,14 +181,14 @@ fn evidence(
     lines
 }
 
-/// `waiting at db.queries`, to be read after "is".
+/// `the wait at db.queries`.
 pub(super) fn part_words(part: &Part) -> String {
     match part {
-        Part::Service { stage } => format!("work of {stage}"),
-        Part::Queue { edge } => format!("waiting at {edge}"),
-        Part::Held { stage } => format!("being held in {stage}"),
+        Part::Service { stage } => format!("the work of {stage}"),
+        Part::Queue { edge } => format!("the wait at {edge}"),
+        Part::Held { stage } => format!("the time held in {stage}"),
         Part::Hop { edge } => format!("the hop to {edge}"),
-        Part::Elsewhere => "in none of the queues and stages shown".into(),
+        Part::Elsewhere => "outside the queues and stages shown".into(),
     }
 }
 
