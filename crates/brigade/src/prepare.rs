@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::{Duration, Instant};
 
 use brigade_block::{BlockCounters, TestDisk};
 use brigade_bookstore::Progress as Filling;
@@ -18,7 +17,6 @@ use brigade_graph::{Pipeline, Placement};
 use brigade_runtime::{CounterSource, Plan, Running};
 use brigade_stage::{OptionValue, Registry};
 use brigade_topology::Machine;
-use rustix::fs::{FlockOperation, flock};
 
 use crate::cli::RunArgs;
 use crate::memory::HandedDisk;
@@ -27,8 +25,6 @@ use crate::run::stage_of_kind;
 use crate::signals::Stopper;
 use crate::{Error, pipelines};
 
-/// How long the lock of a process that was killed may outlive it.
-const ORPHANED_LOCK_MAX: Duration = Duration::from_secs(2);
 /// Books in a new shop unless the command line says otherwise.
 const ITEMS: u64 = 1000;
 /// Size of a new image: this, or what the books need.
@@ -319,14 +315,7 @@ fn remove_stale(partial: &Path) -> Result<(), Error> {
     let Ok(file) = File::options().read(true).write(true).open(partial) else {
         return Ok(());
     };
-    // The kernel may hold the lock of a process that was killed for a moment more.
-    let begun = Instant::now();
-    let mut lock = flock(&file, FlockOperation::NonBlockingLockExclusive);
-    while lock.is_err() && begun.elapsed() < ORPHANED_LOCK_MAX {
-        std::thread::sleep(Duration::from_millis(10));
-        lock = flock(&file, FlockOperation::NonBlockingLockExclusive);
-    }
-    if lock.is_err() {
+    if brigade_block::lock(&partial.to_string_lossy(), &file).is_err() {
         return Err(Error::InTheMaking {
             path: partial.to_owned(),
         });

@@ -218,13 +218,13 @@ impl Running {
 
     /// The failure of a stage, if there was one: ends everything and reclaims its pages.
     fn check(&mut self) -> Result<(), RuntimeError> {
-        let Some(Failure { stage, cause }) = self.shared.take_failure() else {
+        let Some(Failure { seat, cause }) = self.shared.take_failure() else {
             return Ok(());
         };
         self.end();
-        let reclaimed = self.banks.iter().map(|bank| bank.reclaim(holder(stage)));
+        let reclaimed = self.banks.iter().map(|bank| bank.reclaim(holder(seat)));
         let pages_reclaimed = reclaimed.map(|pages| pages.len()).sum();
-        let stage = self.seat_name(stage);
+        let stage = self.seat_name(seat);
         Err(match cause {
             Cause::Start(source) => RuntimeError::Start { stage, source },
             Cause::Stopped(source) => RuntimeError::Stopped {
@@ -298,9 +298,9 @@ fn core_plans(
 
 /// The life of a core's thread; gives the ports of its stages.
 fn core_main(plan: CorePlan, shared: Arc<Shared>) -> Vec<Ports> {
-    let first_stage = plan.seats.first().map_or(0, |seat| seat.index);
+    let first_seat = plan.seats.first().map_or(0, |seat| seat.index);
     if let Err(error) = brigade_topology::pin_current_thread(plan.core) {
-        shared.fail(first_stage, Cause::Core(error));
+        shared.fail(first_seat, Cause::Core(error));
         return Vec::new();
     }
     let mut seats = Vec::new();

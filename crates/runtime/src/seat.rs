@@ -1,4 +1,4 @@
-//! A stage in its place on a core: the stage, its ports and its accounts.
+//! A seat: a stage in its place on a core, one of its replicas, with its ports and its accounts.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -10,6 +10,7 @@ use crate::shared::{Cause, Phase, Shared};
 
 /// A stage in its place on a core.
 pub(crate) struct Seat {
+    /// Its place among all seats: by stage in data order, then by replica.
     pub(crate) index: usize,
     pub(crate) name: String,
     pub(crate) stage: Box<dyn Stage>,

@@ -123,8 +123,8 @@ pub(crate) enum Cause {
 /// The first failure of a pipeline.
 #[derive(Debug)]
 pub(crate) struct Failure {
-    /// Index of the stage.
-    pub(crate) stage: usize,
+    /// Index of the seat.
+    pub(crate) seat: usize,
     pub(crate) cause: Cause,
 }
 
@@ -136,7 +136,7 @@ struct Control {
     finished: bool,
 }
 
-/// One stage's life signs, for deciding when a pipeline has drained.
+/// One seat's life signs, for deciding when a pipeline has drained.
 #[derive(Default)]
 pub(crate) struct Signs {
     messages_total: AtomicU64,
@@ -148,7 +148,7 @@ pub(crate) struct Signs {
 pub(crate) struct Shared {
     bells: Vec<Bells>,
     phase: AtomicU8,
-    /// Index of the stage whose turn it is to finish.
+    /// Index of the seat whose turn it is to finish.
     finish_turn: AtomicUsize,
     signs: Vec<Signs>,
     control: Mutex<Control>,
@@ -156,13 +156,13 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    pub(crate) fn new(cores: usize, stages: usize) -> Result<Shared, RuntimeError> {
+    pub(crate) fn new(cores: usize, seats: usize) -> Result<Shared, RuntimeError> {
         let bells = (0..cores).map(|_| Bells::new()).collect::<Result<_, _>>()?;
         Ok(Shared {
             bells,
             phase: AtomicU8::new(Phase::Running as u8),
             finish_turn: AtomicUsize::new(0),
-            signs: (0..stages).map(|_| Signs::default()).collect(),
+            signs: (0..seats).map(|_| Signs::default()).collect(),
             control: Mutex::default(),
             changed: Condvar::new(),
         })
@@ -198,25 +198,25 @@ impl Shared {
         self.finish_turn.load(Ordering::Acquire)
     }
 
-    /// The stage whose turn it was has closed: it is the next one's turn.
+    /// The seat whose turn it was has closed: it is the next one's turn.
     pub(crate) fn finish_next(&self) {
-        let stages = self.signs.len();
-        if self.finish_turn.fetch_add(1, Ordering::AcqRel) + 1 == stages {
+        let seats = self.signs.len();
+        if self.finish_turn.fetch_add(1, Ordering::AcqRel) + 1 == seats {
             self.control().finished = true;
             self.changed.notify_all();
         }
         self.wake_all();
     }
 
-    pub(crate) fn sign(&self, stage: usize, messages_total: u64, held: usize) {
-        let signs = &self.signs[stage];
+    pub(crate) fn sign(&self, seat: usize, messages_total: u64, held: usize) {
+        let signs = &self.signs[seat];
         signs
             .messages_total
             .store(messages_total, Ordering::Relaxed);
         signs.held.store(held, Ordering::Relaxed);
     }
 
-    /// Messages taken by all stages so far, and whether any stage holds something.
+    /// Messages taken by all seats so far, and whether any of them holds something.
     pub(crate) fn activity(&self) -> (u64, bool) {
         let total = self
             .signs
@@ -232,10 +232,10 @@ impl Shared {
     }
 
     /// Records the first failure and stops every core.
-    pub(crate) fn fail(&self, stage: usize, cause: Cause) {
+    pub(crate) fn fail(&self, seat: usize, cause: Cause) {
         self.control()
             .failure
-            .get_or_insert(Failure { stage, cause });
+            .get_or_insert(Failure { seat, cause });
         self.enter(Phase::Stopped);
         self.changed.notify_all();
     }

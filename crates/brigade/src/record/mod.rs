@@ -111,5 +111,7 @@ fn measure(reader: &Reader, duration: Duration) -> Result<Profile, RecordError> 
     let mut profile = profile(reader.description(), &samples, machine);
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     profile.recorded_unix_s = now.ok().map(|since| since.as_secs());
+    // What would be refused when it is read is not written.
+    profile.check("the recording")?;
     Ok(profile)
 }

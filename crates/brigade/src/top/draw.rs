@@ -227,8 +227,9 @@ impl Drawing<'_> {
 
     /// The place in data order of the stage that entry `stage` is a replica of.
     fn place(&self, stage: usize) -> usize {
-        let before = self.frame.description.stages.iter().take(stage + 1);
-        before.filter(|stage| stage.replica == 0).count()
+        let stages = &self.frame.description.stages;
+        let pairs = stages.windows(2).take(stage);
+        pairs.filter(|pair| pair[0].name != pair[1].name).count()
     }
 
     fn edge(&self, label: &str, e: &EdgeInterval, capacity: u64) -> String {

@@ -147,7 +147,7 @@ fn the_drawing_has_every_figure_in_data_order() {
     println!("{drawing}");
     let wanted = [
         "web  spread   process 4711   up 1 min 15 s   over 1.00 s",
-        "bookstore is the bottleneck: it is busy 98 % of the time and 95.0 messages from",
+        "bookstore is the bottleneck: it is busy 98 % of the time, and 95.0 messages wait",
         "length     messages",
         "nic         core 0  ",
         "200 us     1.00 k/s",
@@ -310,13 +310,13 @@ fn replicated() -> Description {
 
 fn with_replicas<T>(description: &Description, show: impl FnOnce(&Frame<'_>) -> T) -> T {
     let interval = after().since(&before());
-    let verdict = verdict(&interval, description);
+    let explanation = explanation(&before(), &after(), description);
     show(&Frame {
         pid: 4711,
         uptime_ns: 75 * SECOND,
         description,
         interval: &interval,
-        verdict: &verdict,
+        explanation: &explanation,
     })
 }
 
@@ -341,7 +341,7 @@ fn replicas_are_told_apart() {
         (stage.replica, stage.replicas) = (stage.replica + 10, 64);
     }
     let drawing = with_replicas(&description, |frame| draw(frame, Style::default()));
-    assert!(drawing.contains("\nbookstor…/10 core"), "{drawing}");
+    assert!(drawing.contains("\nbooksto…/10 core 0"), "{drawing}");
 }
 
 #[test]
@@ -367,5 +367,9 @@ fn json_tells_replicas_apart() {
         (&0.into(), &1.into())
     );
     assert_eq!(value["windows"][0]["output_edges"], serde_json::json!([2]));
-    assert_eq!(value["bottleneck"]["replica"], 1);
+    let verdict = &value["explanation"]["verdict"];
+    assert_eq!(
+        (&verdict["kind"], &verdict["replica"]),
+        (&"hash_skew".into(), &1.into())
+    );
 }

@@ -72,6 +72,7 @@ fn worded(ratio: f64, then: &str) -> Gain {
         r => format!("at most x{r:.2} ({then})"),
     };
     Gain {
+        throughput_ratio: None,
         throughput_ratio_max: (ratio <= 100.0).then_some(ratio),
         text,
     }

@@ -1,6 +1,6 @@
 //! A verdict on its way to an explanation.
 
-use super::{Confidence, Gain, Verdict};
+use super::{Change, Confidence, Gain, Verdict};
 
 /// What a rule found.
 pub(super) struct Finding {
@@ -10,6 +10,7 @@ pub(super) struct Finding {
     pub headline: String,
     pub evidence: Vec<String>,
     pub remedy: Option<String>,
+    pub change: Option<Change>,
     pub gain: Option<Gain>,
 }
 
@@ -22,6 +23,7 @@ impl Finding {
             headline: headline.into(),
             evidence: Vec::new(),
             remedy: None,
+            change: None,
             gain: None,
         }
     }
@@ -33,6 +35,11 @@ impl Finding {
 
     pub fn remedy(mut self, text: impl Into<String>) -> Finding {
         self.remedy = Some(text.into());
+        self
+    }
+
+    pub fn change(mut self, change: Change) -> Finding {
+        self.change = Some(change);
         self
     }
 
@@ -54,7 +61,7 @@ impl Finding {
             | Verdict::EmptyBank { stage, .. }
             | Verdict::Batch { stage } => Some(stage.clone()),
             Verdict::HashSkew { stage, replica } => Some(format!("{stage}/{replica}")),
-            Verdict::Core { core, .. } => Some(format!("core {core}")),
+            Verdict::Core { core, .. } | Verdict::LateCore { core } => Some(format!("core {core}")),
             Verdict::Window { stage, window, .. } => Some(format!("window {stage}.{window}")),
             Verdict::Slip { edge } => Some(edge.clone()),
             Verdict::Deadlock { .. } | Verdict::OfferedLoad | Verdict::Idle | Verdict::Unknown => {

@@ -85,6 +85,11 @@ pub enum Verdict {
         /// The largest part of the loop's latency.
         part: Option<Part>,
     },
+    /// A core whose stages have work does not come to it: it is slow to wake, or others use it.
+    LateCore {
+        /// The core's number.
+        core: usize,
+    },
     /// Messages wait for a batch to fill (rule 7).
     Batch {
         /// The stage that collects it.
@@ -156,10 +161,44 @@ pub struct Stall {
     pub reason: String,
 }
 
+/// The remedy as a change of the pipeline that a model can apply.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Change {
+    /// One more replica.
+    Replicate {
+        /// The stage.
+        stage: String,
+        /// The new replica's core.
+        core: usize,
+    },
+    /// Another core.
+    Move {
+        /// The stage.
+        stage: String,
+        /// The replica.
+        replica: usize,
+        /// Its core from then on.
+        core: usize,
+    },
+    /// A larger window.
+    Tokens {
+        /// The stage that holds them.
+        stage: String,
+        /// The window.
+        window: String,
+        /// Its tokens from then on.
+        tokens: u64,
+    },
+}
+
 /// What the model predicts for the remedy.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Gain {
-    /// Throughput with the remedy over throughput now, at most; absent when it is not known.
+    /// Throughput with the remedy over throughput now, as predicted; absent without a prediction.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub throughput_ratio: Option<f64>,
+    /// The same at most, by the utilisation law and the windows; absent when nothing bounds it.
     pub throughput_ratio_max: Option<f64>,
     /// The same in words, with what limits then.
     pub text: String,
@@ -193,6 +232,8 @@ pub struct Explanation {
     pub stalled: Vec<Stall>,
     /// What to do.
     pub remedy: Option<String>,
+    /// The same for a model, where it is a change that a model can apply.
+    pub change: Option<Change>,
     /// What that would bring.
     pub gain: Option<Gain>,
     /// Other observations.
@@ -210,6 +251,21 @@ pub fn explain(profile: &Profile) -> Explanation {
     finding.explanation(&view)
 }
 
+/// As [`explain`]; `predict` says what throughput a change brings, as a ratio to now, where it can.
+pub fn explain_with(
+    profile: &Profile,
+    predict: impl Fn(&Profile, &Change) -> Option<f64>,
+) -> Explanation {
+    let mut explanation = explain(profile);
+    let change = explanation.change.as_ref();
+    let predicted = change.and_then(|change| predict(profile, change));
+    if let (Some(gain), Some(ratio)) = (&mut explanation.gain, predicted) {
+        gain.throughput_ratio = Some(ratio);
+        gain.text = format!("x{ratio:.2} as simulated; {}", gain.text);
+    }
+    explanation
+}
+
 impl Finding {
     fn explanation(self, view: &View<'_>) -> Explanation {
         let stalled = stalls::stalled(view, &self);
@@ -221,6 +277,7 @@ impl Finding {
             evidence: self.evidence,
             stalled,
             remedy: self.remedy,
+            change: self.change,
             gain: self.gain,
             notes: notes::notes(view, &self.verdict),
             verdict: self.verdict,

@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::view::{Lane, Unit, View, lane_line};
-use super::{BLOCKED, CLOSE, Confidence, SATURATED, Verdict, bounds};
+use super::{BLOCKED, CLOSE, Change, Confidence, SATURATED, Verdict, bounds};
 use crate::words::{percent, three, time};
 
 pub(super) fn find(view: &View<'_>) -> Option<Finding> {
@@ -72,27 +72,32 @@ pub(super) fn with_remedy(view: &View<'_>, unit: Unit, finding: Finding) -> Find
     }
     let neighbours = view.on(core).filter(|other| other.stage != unit.stage);
     let shared: f64 = neighbours.map(|other| view.busy(other)).sum();
+    let mut why = "it cannot be replicated";
     if view.profile.stages[unit.stage].replicable {
         let (loads, target) = bounds::with_a_replica(view, unit);
         let gain = bounds::gain(view, &loads, None);
         if let Some(target) = target.filter(|_| helps(&gain)) {
+            let change = Change::Replicate {
+                stage: name.clone(),
+                core: target,
+            };
             return finding
+                .change(change)
                 .remedy(format!("Add a replica of {name} on core {target}."))
                 .gain(gain);
         }
+        why = "another replica would not help";
     }
     let alone = match shared >= CLOSE {
         true => format!(
-            ", or a core of its own ({} of core {core} goes to others)",
+            " or give it a core of its own ({} of core {core} goes to others)",
             percent(shared)
         ),
-        false => String::new(),
+        false => " or give it a faster core".into(),
     };
     let most = bounds::gain(view, &bounds::without(view, unit), None);
     finding
-        .remedy(format!(
-            "Make {name} shorter, split it, or give it a faster core{alone}; no replica of it would help or is possible."
-        ))
+        .remedy(format!("Make {name} shorter, split it{alone}; {why}."))
         .gain(most)
 }
 
@@ -187,6 +192,11 @@ fn saturated_core(view: &View<'_>) -> Option<Finding> {
     let gain = bounds::gain(view, &loads, None);
     Some(match target.filter(|_| helps(&gain)) {
         Some(target) => finding
+            .change(Change::Move {
+                stage: view.stage_name(unit),
+                replica: unit.replica,
+                core: target,
+            })
             .remedy(format!("Move {name} to core {target}."))
             .gain(gain),
         None => finding

@@ -3,9 +3,12 @@
 use super::finding::Finding;
 use super::parts::{Loop, loops};
 use super::view::{Lane, View, lane_line};
-use super::{Confidence, FULL, Part, Verdict, bounds};
+use super::{Change, Confidence, FULL, Part, Verdict, bounds};
 use crate::profile::Window;
 use crate::words::{percent, plain, three, time};
+
+/// From this share on a stage that is ready shows that its core comes late.
+const LATE: f64 = 0.2;
 
 pub(super) fn find(view: &View<'_>) -> Option<Finding> {
     let index = used_up(view)?;
@@ -17,7 +20,71 @@ pub(super) fn find(view: &View<'_>) -> Option<Finding> {
     if let Some(lane) = around.lanes.iter().find(|lane| is_slip(view, lane)) {
         return Some(slip(lane));
     }
+    if let Some(lane) = longest_queue(&around) {
+        return Some(
+            late_core(view, &lane).unwrap_or_else(|| queues(view, window, &around, &lane)),
+        );
+    }
     Some(limited(view, index, window, &around))
+}
+
+/// The longest queue of a loop that spends most of its time in queues.
+fn longest_queue<'a>(around: &Loop<'a>) -> Option<Lane<'a>> {
+    let waiting = around.waiting() >= 0.5 * around.in_flight;
+    let lanes = around.lanes.iter().copied().filter(|_| waiting);
+    let mean = |lane: &Lane<'_>| lane.ring.occupancy_mean_messages;
+    lanes.max_by(|a, b| mean(a).total_cmp(&mean(b)))
+}
+
+/// Messages wait, their stage is ready, and its core is not full: it comes late.
+fn late_core(view: &View<'_>, lane: &Lane<'_>) -> Option<Finding> {
+    let times = &view.replica(lane.to).times;
+    if times.ready_ratio < LATE {
+        return None;
+    }
+    let core = view.replica(lane.to).core;
+    let busy = view.core_busy(core);
+    let headline = format!(
+        "core {core} comes late to its work: its stages are busy {} of the time, while {} messages wait for {}, which is ready {} of the time.",
+        percent(busy),
+        three(lane.ring.occupancy_mean_messages),
+        view.name(lane.to),
+        percent(times.ready_ratio)
+    );
+    let stages = view.on(core).filter(|unit| view.busy(*unit) >= 0.02);
+    Some(
+        Finding::new(Verdict::LateCore { core }, 0, headline)
+            .evidence(stages.map(|unit| view.unit_line(unit)))
+            .evidence([lane_line(lane)])
+            .confidence(Confidence::Close)
+            .remedy(format!(
+                "See what else runs on core {core} (the load itself, perhaps), and keep it off; the profile shows only Brigade's own work. More tokens would only wait."
+            ))
+            .gain(bounds::gain(view, &bounds::Loads::now(view), None)),
+    )
+}
+
+/// All tokens are under way, but they wait: the window is not what is short.
+fn queues(view: &View<'_>, window: &Window, around: &Loop<'_>, lane: &Lane<'_>) -> Finding {
+    let name = format!("{}.{}", plain(&window.stage), plain(&window.name));
+    let edge = plain(&lane.edge.to);
+    let headline = format!(
+        "Cannot know: window {name} is used up and no stage is saturated, but {} of its time is waiting, most at {edge}.",
+        percent(around.waiting() / around.in_flight)
+    );
+    Finding::new(Verdict::Unknown, 4, headline)
+        .evidence(evidence(
+            view,
+            window,
+            around,
+            bounds::Loads::now(view).most(),
+        ))
+        .evidence([view.unit_line(lane.to)])
+        .confidence(Confidence::Unknown)
+        .remedy(format!(
+            "See what {} waits for: more tokens would only wait longer.",
+            view.name(lane.to)
+        ))
 }
 
 /// The innermost window whose tokens are all out: an outer one is full because of it. Of several,
@@ -52,12 +119,18 @@ fn limited(view: &View<'_>, index: usize, window: &Window, around: &Loop<'_>) ->
     );
     let busiest = bounds::Loads::now(view).most();
     let wanted = (window.in_flight_mean_tokens / busiest.1.max(0.01)).ceil();
+    let change = Change::Tokens {
+        stage: plain(&window.stage),
+        window: plain(&window.name),
+        tokens: (wanted as u64).max(window.tokens.saturating_add(1)),
+    };
     let verdict = Verdict::Window {
         stage: plain(&window.stage),
         window: plain(&window.name),
         part: largest.map(|(part, _)| part.clone()),
     };
     Finding::new(verdict, 4, headline)
+        .change(change)
         .evidence(evidence(view, window, around, busiest))
         .confidence(match share(window) < FULL + 0.02 {
             true => Confidence::Close,
@@ -67,7 +140,10 @@ fn limited(view: &View<'_>, index: usize, window: &Window, around: &Loop<'_>) ->
             "Give {name} more tokens ({} until core {} is full), or shorten {}; more cores do not help.",
             wanted.max(window.tokens as f64 + 1.0),
             busiest.0,
-            largest.map_or("its way".into(), |(part, _)| part_words(part))
+            match largest {
+                None | Some((Part::Elsewhere, _)) => "its way".into(),
+                Some((part, _)) => part_words(part),
+            }
         ))
         .gain(bounds::gain(view, &bounds::Loads::now(view), Some(index)))
 }
@@ -105,14 +181,14 @@ fn evidence(
     lines
 }
 
-/// `waiting at db.queries`, to be read after "is".
+/// `the wait at db.queries`.
 pub(super) fn part_words(part: &Part) -> String {
     match part {
-        Part::Service { stage } => format!("work of {stage}"),
-        Part::Queue { edge } => format!("waiting at {edge}"),
-        Part::Held { stage } => format!("being held in {stage}"),
+        Part::Service { stage } => format!("the work of {stage}"),
+        Part::Queue { edge } => format!("the wait at {edge}"),
+        Part::Held { stage } => format!("the time held in {stage}"),
         Part::Hop { edge } => format!("the hop to {edge}"),
-        Part::Elsewhere => "in none of the queues and stages shown".into(),
+        Part::Elsewhere => "outside the queues and stages shown".into(),
     }
 }
 

@@ -1,8 +1,9 @@
 //! Rules 4, 7 and 10: loops.
 
-use brigade_model::explain::{Part, Verdict};
+use brigade_model::explain::{Confidence, Part, Verdict};
+use brigade_model::profile::Profile;
 
-use crate::planted::{chain, occupy, set_busy, window};
+use crate::planted::{Random, chain, occupy, set_busy, window};
 use crate::{light, planted};
 
 fn loop_limit(part: Part) -> Verdict {
@@ -160,4 +161,40 @@ fn a_window_with_tokens_left_is_no_limit() {
         window.latency_mean_ns = Some(used * 1e9 / window.completions_per_s);
         (profile, Verdict::OfferedLoad)
     });
+}
+
+/// A used-up window whose tokens wait before the second stage.
+fn waiting(random: &mut Random) -> Profile {
+    let mut profile = light(random, 3);
+    set_busy(&mut profile, 1, random.between(0.2, 0.6));
+    window(&mut profile, 40);
+    occupy(&mut profile, 0, 30.0, 0, 40);
+    profile
+}
+
+#[test]
+fn a_core_that_comes_late_is_not_a_window() {
+    let all = planted(|random| {
+        let mut profile = waiting(random);
+        let times = &mut profile.stages[1].replicas[0].times;
+        (times.ready_ratio, times.starved_ratio) = (times.starved_ratio, 0.0);
+        (profile, Verdict::LateCore { core: 1 })
+    });
+    for explanation in all {
+        assert!(
+            explanation
+                .remedy
+                .unwrap()
+                .contains("More tokens would only wait")
+        );
+        assert_eq!(explanation.confidence, Confidence::Close);
+    }
+}
+
+#[test]
+fn tokens_that_wait_for_no_shown_reason_are_unknown() {
+    let all = planted(|random| (waiting(random), Verdict::Unknown));
+    for explanation in all {
+        assert!(explanation.headline.contains("most at s1.in"));
+    }
 }

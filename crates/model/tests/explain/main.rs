@@ -5,6 +5,7 @@ mod halted;
 mod loops;
 mod planted;
 mod quiet;
+mod simulated;
 mod stages;
 
 use brigade_model::explain::{Explanation, Verdict, explain};

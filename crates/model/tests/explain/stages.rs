@@ -1,6 +1,6 @@
 //! Rules 1, 2, 8, 11 and 12: stages and cores.
 
-use brigade_model::explain::{Confidence, Verdict, explain};
+use brigade_model::explain::{Change, Confidence, Verdict, explain, explain_with};
 use brigade_model::profile::Profile;
 
 use crate::planted::{Random, block, chain, fill, occupy, seed, set_busy, window};
@@ -253,4 +253,24 @@ fn a_victim_is_never_named() {
         );
     }
     assert!(named > 500, "{named}");
+}
+
+#[test]
+fn a_prediction_stands_beside_its_bound() {
+    let profile = chain(1e4, &[0.1, 0.97, 0.1]);
+    let plain = explain(&profile);
+    let change = Change::Replicate {
+        stage: "s1".into(),
+        core: 0,
+    };
+    assert_eq!(plain.change, Some(change));
+    let predicted = explain_with(&profile, |_, _| Some(1.5));
+    let gain = predicted.gain.unwrap();
+    assert_eq!(gain.throughput_ratio, Some(1.5));
+    assert!(
+        gain.text
+            .starts_with("x1.50 as simulated; at most x1.71 (then core 0 limits"),
+        "{}",
+        gain.text
+    );
 }

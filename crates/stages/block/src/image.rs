@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::time::{Duration, Instant};
 
@@ -125,7 +125,13 @@ fn open_direct(path: &str, flags: OFlags, direct: bool) -> Result<(OwnedFd, bool
     Ok((open(path, flags, mode)?, false))
 }
 
-fn lock(path: &str, fd: &OwnedFd) -> Result<(), BlockError> {
+/// Locks an open file for this process alone, and waits a bounded time for the lock of a process
+/// that was killed.
+///
+/// # Errors
+/// [`BlockError::InUse`] names the process that has the lock.
+pub fn lock(path: &str, fd: impl AsFd) -> Result<(), BlockError> {
+    let fd = fd.as_fd();
     match lock_patiently(fd, || owner_of(path).is_some_and(is_alive)) {
         Ok(()) => Ok(()),
         Err(Errno::WOULDBLOCK) => {
@@ -145,7 +151,7 @@ fn lock(path: &str, fd: &OwnedFd) -> Result<(), BlockError> {
 /// Locks the file. A process that was killed is gone before the kernel has ended what it had in
 /// its io_uring, and until then its lock holds: so while no living process has the lock, it is
 /// tried again for a while.
-fn lock_patiently(fd: &OwnedFd, is_owned: impl Fn() -> bool) -> Result<(), Errno> {
+fn lock_patiently(fd: BorrowedFd<'_>, is_owned: impl Fn() -> bool) -> Result<(), Errno> {
     let begun = Instant::now();
     loop {
         match flock(fd, FlockOperation::NonBlockingLockExclusive) {

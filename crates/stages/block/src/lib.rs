@@ -25,6 +25,7 @@ pub mod error;
 pub mod logged;
 pub mod stage;
 
+pub use image::lock;
 pub use logged::{LoggedDisk, SharedDisk, TestDisk};
 pub use state::BlockCounters;
 
