@@ -10,5 +10,7 @@ pub mod simulation;
 pub mod words;
 
 mod error;
+mod predict;
 
 pub use error::Error;
+pub use predict::{Bound, Estimate, Limit, PredictOptions, Prediction, bound, predict};

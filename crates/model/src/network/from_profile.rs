@@ -117,7 +117,10 @@ impl Reading<'_> {
     /// Busy time of a stage for one request, without what it cost that messages changed cores.
     fn busy_ps(&self, index: usize, requests_per_s: f64) -> f64 {
         let replicas = &self.profile.stages[index].replicas;
-        let busy: f64 = replicas.iter().map(|replica| replica.times.busy_ratio).sum();
+        let busy: f64 = replicas
+            .iter()
+            .map(|replica| replica.times.busy_ratio)
+            .sum();
         let all_ps = busy / requests_per_s * 1e12;
         let edges = self.edges.iter().zip(&self.profile.edges);
         let crossing = edges.map(|(edge, figures)| {
@@ -149,7 +152,8 @@ impl Reading<'_> {
     /// for each request, and still what it holds is not always counted; the window around it tells.
     fn hold_what_replies_take(&self, steps: &mut [Step]) {
         for window in &self.profile.windows {
-            let (Some(out), Some(back)) = (self.named_from(&window.out), self.named_to(&window.back))
+            let (Some(out), Some(back)) =
+                (self.named_from(&window.out), self.named_to(&window.back))
             else {
                 continue;
             };
@@ -158,11 +162,17 @@ impl Reading<'_> {
             let figures = [&self.profile.edges[out], &self.profile.edges[back]];
             let waits: f64 = figures.iter().map(|edge| wait_ns(edge)).sum();
             let stage = &self.profile.stages[ends];
-            let known = stage.replicas.iter().all(|r| r.inside_mean_messages.is_some());
+            let known = stage
+                .replicas
+                .iter()
+                .all(|r| r.inside_mean_messages.is_some());
             let Some(latency_ns) = window.latency_mean_ns.filter(|_| alone && !known) else {
                 continue;
             };
-            let busy_ns = stage.replicas[0].service.as_ref().map_or(0.0, |s| s.mean_ns);
+            let busy_ns = stage.replicas[0]
+                .service
+                .as_ref()
+                .map_or(0.0, |s| s.mean_ns);
             let held_ps = ((latency_ns - waits - busy_ns) * 1e3).max(0.0) as u64;
             for step in steps.iter_mut().filter(|step| step.edge == Some(out)) {
                 // Messages of one request that are under way together wait together.
@@ -174,7 +184,8 @@ impl Reading<'_> {
     fn windows(&self) -> Vec<Window> {
         let mut windows: Vec<Window> = Vec::new();
         for window in &self.profile.windows {
-            let (Some(out), Some(back)) = (self.named_from(&window.out), self.named_to(&window.back))
+            let (Some(out), Some(back)) =
+                (self.named_from(&window.out), self.named_to(&window.back))
             else {
                 continue;
             };

@@ -9,8 +9,8 @@ mod from_profile;
 mod placement;
 mod routes;
 
-pub use from_profile::{LINES_RECEIVED, LINES_SENT};
 pub(crate) use from_profile::crossing_ps;
+pub use from_profile::{LINES_RECEIVED, LINES_SENT};
 pub use placement::{PlacedCore, Placement};
 
 /// A pipeline as numbers.
@@ -150,7 +150,9 @@ impl ServiceTime {
             ServiceTime::Exponential { mean_ps } => *mean_ps as f64,
             ServiceTime::Empirical { times } => {
                 let weights: f64 = times.iter().map(|(_, weight)| *weight as f64).sum();
-                let sum = times.iter().map(|(time, weight)| *time as f64 * *weight as f64);
+                let sum = times
+                    .iter()
+                    .map(|(time, weight)| *time as f64 * *weight as f64);
                 sum.sum::<f64>() / weights.max(1.0)
             }
         }

@@ -87,7 +87,11 @@ impl<'a> Engine<'a> {
             completed: 0,
             lost: 0,
             events: 0,
-            spin_ps: if alone { 0 } else { picoseconds(machine.waking.spin_ns) },
+            spin_ps: if alone {
+                0
+            } else {
+                picoseconds(machine.waking.spin_ns)
+            },
             wake_ps: picoseconds(machine.waking.wake_ns),
             wake_latency_ps: picoseconds(machine.waking.latency_ns),
             free: Vec::new(),

@@ -122,7 +122,12 @@ pub(super) fn of(mut engine: Engine<'_>) -> Run {
     };
     let cores = engine.wiring.cores.iter().map(|core| {
         let busy = (core.busy_ps as f64 / elapsed_ps as f64).min(1.0);
-        let parked = core.parked_ps + if core.visit.is_none() { spin_rest(core) } else { 0 };
+        let parked = core.parked_ps
+            + if core.visit.is_none() {
+                spin_rest(core)
+            } else {
+                0
+            };
         let idle = (parked as f64 / elapsed_ps as f64).min(1.0 - busy);
         CoreRun {
             core: core.id,

@@ -62,7 +62,9 @@ impl Engine<'_> {
             return true;
         }
         let inputs = own.inputs.iter();
-        let waiting: usize = inputs.map(|ring| self.wiring.rings[*ring].queue.len()).sum();
+        let waiting: usize = inputs
+            .map(|ring| self.wiring.rings[*ring].queue.len())
+            .sum();
         waiting as u64 >= batch
     }
 
@@ -111,7 +113,12 @@ impl Engine<'_> {
         let replicas = self.wiring.seats_of[stage].len();
         let shares = &self.network.stages[stage].key_shares;
         if replicas > 1 && !shares.is_empty() {
-            return Some(by_key(request, self.requests[request as usize].begin_ps, shares, replicas));
+            return Some(by_key(
+                request,
+                self.requests[request as usize].begin_ps,
+                shares,
+                replicas,
+            ));
         }
         let from = self.wiring.seats[seat].replica;
         (0..replicas).min_by_key(|replica| {
@@ -156,7 +163,13 @@ impl Engine<'_> {
         self.room_is_free(sender, core);
     }
 
-    fn service_ps(&mut self, request: u32, core: usize, receive: u64, leaves: Option<usize>) -> u64 {
+    fn service_ps(
+        &mut self,
+        request: u32,
+        core: usize,
+        receive: u64,
+        leaves: Option<usize>,
+    ) -> u64 {
         let at = &self.requests[request as usize];
         let draw = &self.wiring.draws[at.route][at.step];
         let drawn_ps = draw.time_ps(&mut self.random);
@@ -231,7 +244,8 @@ impl Engine<'_> {
             let (request, _) = self.wiring.rings[*ring].queue.front()?;
             Some((*ring, *request))
         });
-        let mut heads = heads.filter(|(ring, request)| self.chosen(seat, *ring, *request).is_some());
+        let mut heads =
+            heads.filter(|(ring, request)| self.chosen(seat, *ring, *request).is_some());
         match heads.next() {
             Some(_) => SeatState::Ready,
             None => SeatState::Blocked,
@@ -243,7 +257,10 @@ impl Engine<'_> {
         let own = &mut self.wiring.cores[core];
         own.state = CoreState::Idle(self.now_ps);
         own.planned_ps = u64::MAX;
-        let seats = own.seats.iter().flat_map(|seat| &self.wiring.seats[*seat].inputs);
+        let seats = own
+            .seats
+            .iter()
+            .flat_map(|seat| &self.wiring.seats[*seat].inputs);
         let under_way = seats.filter_map(|ring| {
             let (_, seen_ps) = self.wiring.rings[*ring].queue.front()?;
             (*seen_ps > self.now_ps).then_some(*seen_ps)

@@ -159,7 +159,13 @@ pub fn run(network: &Network, placement: &Placement, requests: u64) -> Run {
         exponential: false,
     };
     let cores = placement.cores.iter().map(|core| core.core).max();
-    simulate(network, placement, &machine(cores.unwrap_or(0) + 1), &options).expect("it runs")
+    simulate(
+        network,
+        placement,
+        &machine(cores.unwrap_or(0) + 1),
+        &options,
+    )
+    .expect("it runs")
 }
 
 /// Requests for one unit of time.
