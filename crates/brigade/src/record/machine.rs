@@ -82,3 +82,33 @@ fn waking(costs: &Costs) -> Waking {
         ..common
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cores_that_are_hidden_from_this_process_are_there_and_unmeasured_costs_are_common() {
+        let found = topology::Machine::read_from(std::path::Path::new("/nowhere"), &[2, 0]);
+        let costs = Costs {
+            last_level_cache_ns: Some(99.0),
+            wake_ns: Some(1.0),
+            ..Costs::default()
+        };
+        let machine = machine(&found, &[0, 5], &costs);
+        let ids: Vec<usize> = machine.cores.iter().map(|core| core.id).collect();
+        assert_eq!(ids, [0, 2, 5]);
+        let core = &machine.cores[2];
+        assert_eq!(
+            (core.kind.as_str(), core.speed_ratio, core.physical),
+            ("core", 1.0, 5)
+        );
+        assert_eq!(machine.hops.last_level_cache_ns, 99.0);
+        assert_eq!(machine.hops.other_ns, Hops::default().other_ns);
+        assert_eq!(machine.waking.wake_ns, 1.0);
+        assert_eq!(machine.waking.latency_ns, Waking::default().latency_ns);
+        assert_eq!(machine.hop_ns(0, 0), 0.0);
+        assert_eq!(machine.hop_ns(0, 5), 99.0);
+        assert_eq!(machine.hop_ns(0, 7), machine.hops.other_ns);
+    }
+}
