@@ -63,4 +63,14 @@ pub enum Error {
         /// A stage with messages that wait.
         stage: String,
     },
+    /// A stage can run nowhere.
+    #[error(
+        "stage {stage} is bound to cores of kind {kind}, and the machine has none among those that may be used; give it more --cores, or another --machine"
+    )]
+    NoCore {
+        /// The stage.
+        stage: String,
+        /// The kind of core.
+        kind: String,
+    },
 }

@@ -5,6 +5,7 @@
 
 pub mod explain;
 pub mod network;
+pub mod plan;
 pub mod profile;
 pub mod simulation;
 pub mod words;
