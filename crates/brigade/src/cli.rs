@@ -24,6 +24,10 @@ pub enum Command {
     Record(RecordArgs),
     /// Says in plain words what limits a pipeline, why, and what to do.
     Explain(ExplainArgs),
+    /// Finds the best placement for a profile, on its machine or another one.
+    Plan(PlanArgs),
+    /// Profiles a pipeline once, predicts the best placement, runs it, and says how wrong it was.
+    Tune(TuneArgs),
 }
 
 /// Which network interface a pipeline has.
@@ -136,6 +140,97 @@ pub struct ExplainArgs {
     /// Prints the explanation as JSON.
     #[arg(long)]
     pub json: bool,
+}
+
+/// What a plan is best for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Goal {
+    /// The most requests per second.
+    Throughput,
+    /// The shortest mean latency at the load of the profile.
+    Latency,
+    /// The fewest cores that bring at least 95 % of the best throughput.
+    Cores,
+}
+
+impl Goal {
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Goal::Throughput => "throughput",
+            Goal::Latency => "latency",
+            Goal::Cores => "the fewest cores",
+        }
+    }
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Clone, Args)]
+pub struct PlanArgs {
+    /// A profile, as `brigade record` writes it.
+    pub profile: PathBuf,
+    /// The machine to plan for: a file like a profile's `machine` (without this, the profile's).
+    #[arg(long, value_name = "FILE")]
+    pub machine: Option<PathBuf>,
+    /// Cores to plan for (more than the machine has: copies of its own).
+    #[arg(long, value_name = "N", value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=128))]
+    pub cores: Option<usize>,
+    /// What is best.
+    #[arg(long, value_enum, default_value = "throughput")]
+    pub objective: Goal,
+    /// Also shows the best placement for 1 to 128 cores.
+    #[arg(long)]
+    pub curve: bool,
+    /// Prints the plan as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Draws the curve.
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+    /// Writes the best placement, for `run --placement`.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Where the simulation's random numbers begin.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+}
+
+/// Arguments of `tune`.
+#[derive(Debug, Clone, Args)]
+pub struct TuneArgs {
+    /// web, synthetic, or a file with a pipeline that makes its own load.
+    #[arg(default_value = "web")]
+    pub pipeline: String,
+    /// Cores to use, such as 0,1 or 0-3 (all that the process may use, without this).
+    #[arg(long, value_name = "LIST")]
+    pub cores: Option<String>,
+    /// web: connections of the load.
+    #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub connections: u32,
+    /// web: what the load asks for, as in `run`.
+    #[arg(long, default_value = "/product/{}", value_name = "PATH")]
+    pub path: String,
+    /// web: books in the shop.
+    #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=1_000_000))]
+    pub items: u64,
+    /// How long each run is measured, in seconds.
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub duration_s: u64,
+    /// How often the chosen placement and fused are run, in turn.
+    #[arg(long, default_value_t = 3, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub rounds: u32,
+    /// Also runs so many other placements, once each, to see how wrong the predictions are.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub tries: usize,
+    /// Decides which other placements are tried, and in which order.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// Prints the outcome as JSON.
+    #[arg(long)]
+    pub json: bool,
+    /// Writes the chosen placement (or fused, if that was better), for `run --placement`.
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 /// The disk of the web pipeline unless one is named.

@@ -22,6 +22,9 @@ pub enum Error {
     /// `record` or `explain` failed.
     #[error(transparent)]
     Record(#[from] crate::record::RecordError),
+    /// `tune` failed.
+    #[error(transparent)]
+    Tune(#[from] crate::tune::TuneError),
     /// A file cannot be read or written.
     #[error("{path}: {source}", path = path.display())]
     File {

@@ -21,6 +21,7 @@ mod error;
 mod load;
 mod memory;
 mod pipelines;
+mod plan;
 mod prepare;
 mod progress;
 pub mod record;
@@ -28,6 +29,7 @@ mod registry;
 mod run;
 mod signals;
 pub mod top;
+mod tune;
 
 use std::process::ExitCode;
 
@@ -40,7 +42,9 @@ pub use brigade_stage as stage;
 /// Plain-data derives for headers.
 pub use zerocopy;
 
-pub use cli::{Cli, Command, ExplainArgs, Nic, RecordArgs, RunArgs, TopArgs};
+pub use cli::{
+    Cli, Command, ExplainArgs, Goal, Nic, PlanArgs, RecordArgs, RunArgs, TopArgs, TuneArgs,
+};
 pub use error::Error;
 pub use pipelines::named as pipeline;
 pub use prepare::fill_disk;
@@ -58,6 +62,8 @@ pub fn main(registry: stage::Registry) -> ExitCode {
         Command::Top(args) => run::top(&args),
         Command::Record(args) => record::record(&args).map_err(Error::from),
         Command::Explain(args) => record::explain(&args).map_err(Error::from),
+        Command::Plan(args) => plan::plan(&args).map_err(Error::from),
+        Command::Tune(args) => tune::tune(&args).map_err(Error::from),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -27,6 +27,6 @@ pub enum RecordError {
         source: io::Error,
     },
     /// The output is closed.
-    #[error("cannot write the explanation: {0}")]
+    #[error("cannot write to the output: {0}")]
     Output(io::Error),
 }

@@ -6,7 +6,7 @@ use topology::{CacheKind, Core, CoreKind, Costs};
 
 /// The machine that this process runs on. `used` are the cores that a pipeline is bound to: they
 /// are there even if this process may not use them.
-pub(super) fn read(used: &[usize]) -> Result<Machine, topology::Error> {
+pub(crate) fn read(used: &[usize]) -> Result<Machine, topology::Error> {
     let cores = topology::Machine::read()?;
     let costs = topology::costs(&cores);
     Ok(machine(&cores, used, &costs))

@@ -6,7 +6,7 @@
 //! ```
 
 mod error;
-mod machine;
+pub(crate) mod machine;
 mod profile;
 mod samples;
 #[cfg(test)]
@@ -67,11 +67,17 @@ pub fn explain(args: &ExplainArgs) -> Result<(), RecordError> {
         true => explanation.to_json(),
         false => explanation.text(),
     };
+    print(&text)
+}
+
+/// Prints to the output, which may be closed.
+pub(crate) fn print(text: &str) -> Result<(), RecordError> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes()).map_err(RecordError::Output)
 }
 
-fn read(path: &Path) -> Result<Profile, RecordError> {
+/// Reads a profile.
+pub(crate) fn read(path: &Path) -> Result<Profile, RecordError> {
     let text = fs::read_to_string(path).map_err(|source| RecordError::File {
         path: path.into(),
         source,
@@ -80,7 +86,7 @@ fn read(path: &Path) -> Result<Profile, RecordError> {
 }
 
 /// Writes beside the file and renames, so that a reader never sees half of it.
-fn write(path: &Path, text: &str) -> Result<(), RecordError> {
+pub(crate) fn write(path: &Path, text: &str) -> Result<(), RecordError> {
     let file = |source| RecordError::File {
         path: path.into(),
         source,
@@ -96,7 +102,7 @@ fn write(path: &Path, text: &str) -> Result<(), RecordError> {
 }
 
 /// Looks at a running Brigade for so long.
-fn measure(reader: &Reader, duration: Duration) -> Result<Profile, RecordError> {
+pub(crate) fn measure(reader: &Reader, duration: Duration) -> Result<Profile, RecordError> {
     let slice = SLICE.min(duration / SLICES_MIN);
     let end = Instant::now() + duration;
     let mut samples = Samples::starting(reader.snapshot()?);

@@ -37,6 +37,16 @@ impl Network {
     }
 }
 
+/// Requests per second of a profile: the trips of the first window in data order, else what the
+/// first stage sends.
+pub fn requests_per_s(profile: &Profile) -> f64 {
+    Reading {
+        profile,
+        edges: edges(profile),
+    }
+    .requests_per_s()
+}
+
 /// Busy time that a message costs the consumer and the producer of an edge between two cores.
 pub(crate) fn crossing_ps(hop_ns: f64) -> (f64, f64) {
     (hop_ns * LINES_RECEIVED * 1e3, hop_ns * LINES_SENT * 1e3)

@@ -10,7 +10,7 @@ mod placement;
 mod routes;
 
 pub(crate) use from_profile::crossing_ps;
-pub use from_profile::{LINES_RECEIVED, LINES_SENT};
+pub use from_profile::{LINES_RECEIVED, LINES_SENT, requests_per_s};
 pub use placement::{PlacedCore, Placement};
 
 /// A pipeline as numbers.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{FORMAT, Profile, VERSION};
+use super::{FORMAT, Machine, Profile, VERSION};
 use crate::Error;
 use crate::words::plain;
 
@@ -28,6 +28,40 @@ impl Profile {
     pub fn to_json(&self) -> String {
         // Texts, numbers and lists of them: it cannot fail.
         serde_json::to_string_pretty(self).unwrap_or_default() + "\n"
+    }
+}
+
+impl Machine {
+    /// Reads a machine: JSON like a profile's `machine`; `file` is the name for errors.
+    ///
+    /// # Errors
+    /// One line that names the field.
+    pub fn parse(text: &str, file: &str) -> Result<Machine, Error> {
+        let wrong = |field: String, problem: String| Error::Field {
+            file: file.into(),
+            field,
+            problem,
+        };
+        let mut json = serde_json::Deserializer::from_str(text);
+        let machine: Machine = serde_path_to_error::deserialize(&mut json).map_err(|error| {
+            let path = field(&error.path().to_string());
+            wrong(path, plain(&error.into_inner().to_string()))
+        })?;
+        if machine.cores.is_empty() {
+            let problem = "is empty; list the machine's cores, each with an `id`";
+            return Err(wrong("cores".into(), problem.into()));
+        }
+        for (at, core) in machine.cores.iter().enumerate() {
+            if machine.cores[..at].iter().any(|other| other.id == core.id) {
+                let problem = format!("is {}, as a core before it; number each once", core.id);
+                return Err(wrong(format!("cores[{at}].id"), problem));
+            }
+            if !(core.speed_ratio.is_finite() && core.speed_ratio > 0.0) {
+                let problem = format!("is {}; give a number above 0", core.speed_ratio);
+                return Err(wrong(format!("cores[{at}].speed_ratio"), problem));
+            }
+        }
+        Ok(machine)
     }
 }
 

@@ -1,0 +1,203 @@
+//! `brigade tune`: measure one placement, predict all others from that alone, choose, run the
+//! chosen one, and say how wrong the prediction was.
+//!
+//! ```text
+//!  run fused --profile--> plan --chosen, predicted--> run fused and chosen in turn --> outcome
+//! ```
+//! The prediction is printed before the chosen placement has run. Nothing is fitted to a result.
+
+mod child;
+mod error;
+mod outcome;
+
+use std::path::PathBuf;
+
+use brigade_model::network::{self, Network};
+use brigade_model::plan::{self, Alternative, Plan, PlanOptions};
+use brigade_model::profile::{Machine, Profile};
+use brigade_model::words::{rate, time};
+use brigade_topology::parse_cores;
+
+use crate::cli::TuneArgs;
+use crate::plan::{limit, service_error};
+use crate::record;
+use crate::signals::Stopper;
+use child::Runs;
+use outcome::{Outcome, Try, median};
+
+pub use error::TuneError;
+
+/// `brigade tune`.
+///
+/// # Errors
+/// When the pipeline cannot be run or recorded; the message says which run failed.
+pub fn tune(args: &TuneArgs) -> Result<(), TuneError> {
+    // Before anything runs: a busy machine shows longer hops.
+    let machine = machine(args)?;
+    if machine.cores.len() < 2 {
+        return Err(TuneError::OneCore {
+            pipeline: args.pipeline.clone(),
+        });
+    }
+    let stopper = Stopper::new().map_err(|_| TuneError::Interrupted)?;
+    let folder = Folder::new()?;
+    let runs = Runs {
+        args,
+        stopper: &stopper,
+        folder: folder.path.clone(),
+    };
+    say(
+        args,
+        &format!("measuring {} fused on one core", args.pipeline),
+    );
+    let mut profile = runs.profile("fused")?;
+    profile.machine = machine.clone();
+    let network = Network::from_profile(&profile)?;
+    let mut options = PlanOptions::default();
+    options.predict.service_error_ratio = service_error(&profile);
+    let planned = plan::plan(&network, &machine, &options)?;
+    let chosen = planned.best();
+    let predicted = ratio(&network, &planned, chosen);
+    say(args, &choice(&profile, &network, chosen, predicted));
+    let outcome = measure(&runs, &network, &planned, &profile, &options)?;
+    if let Some(path) = &args.output {
+        let toml = match outcome.recommends_fused() {
+            true => fused_toml(&network, &planned, chosen),
+            false => plan::placement_toml(&network, &chosen.placement),
+        };
+        record::write(path, &toml)?;
+    }
+    let text = match args.json {
+        true => outcome.json(),
+        false => outcome.text(),
+    };
+    Ok(record::print(&text)?)
+}
+
+/// The machine, with its costs measured now, and only the cores that may be used.
+fn machine(args: &TuneArgs) -> Result<Machine, TuneError> {
+    let mut machine = record::machine::read(&[])?;
+    if let Some(list) = &args.cores {
+        let wanted = parse_cores(list)?;
+        brigade_topology::Machine::read()?.check(&wanted)?;
+        machine.cores.retain(|core| wanted.contains(&core.id));
+        // In the order that was asked for.
+        let place = |id: usize| wanted.iter().position(|wanted| *wanted == id);
+        machine.cores.sort_by_key(|core| place(core.id));
+    }
+    Ok(machine)
+}
+
+/// Progress goes where it does not mix with JSON.
+fn say(args: &TuneArgs, text: &str) {
+    if args.json {
+        eprintln!("brigade: {text}");
+    } else {
+        println!("brigade: {text}");
+    }
+}
+
+/// Throughput of an alternative over that of fused, as predicted.
+fn ratio(network: &Network, planned: &Plan, alternative: &Alternative) -> f64 {
+    let fused = fused_of(network, planned);
+    let own = alternative.prediction.requests_per_s.mean;
+    own / fused.map_or(own, |fused| fused.prediction.requests_per_s.mean)
+}
+
+fn fused_of<'p>(network: &Network, planned: &'p Plan) -> Option<&'p Alternative> {
+    let all = network.stages.len();
+    let is_fused =
+        |a: &&Alternative| a.placement.cores.len() == 1 && a.placement.cores[0].stages.len() == all;
+    planned.alternatives.iter().find(is_fused)
+}
+
+fn fused_toml(network: &Network, planned: &Plan, chosen: &Alternative) -> String {
+    let fused = fused_of(network, planned).unwrap_or(chosen);
+    plan::placement_toml(network, &fused.placement)
+}
+
+fn choice(profile: &Profile, network: &Network, chosen: &Alternative, ratio: f64) -> String {
+    let prediction = &chosen.prediction;
+    format!(
+        "fused: {}\nbrigade: chosen before it has run: {}\nbrigade: predicted {:+.0} %: {} ({} - {}), latency {}, limited by {}",
+        rate(network::requests_per_s(profile)),
+        plan::name_of(network, &chosen.placement),
+        100.0 * (ratio - 1.0),
+        rate(prediction.requests_per_s.mean),
+        rate(prediction.requests_per_s.low),
+        rate(prediction.requests_per_s.high),
+        time(Some(prediction.latency_ns.mean)),
+        limit(&prediction.limit),
+    )
+}
+
+/// Runs fused and the chosen placement in turn, then the tries.
+fn measure(
+    runs: &Runs<'_>,
+    network: &Network,
+    planned: &Plan,
+    profile: &Profile,
+    options: &PlanOptions,
+) -> Result<Outcome, TuneError> {
+    let args = runs.args;
+    let chosen = planned.best();
+    let fused_toml = fused_toml(network, planned, chosen);
+    let chosen_toml = plan::placement_toml(network, &chosen.placement);
+    let (mut fused, mut best) = (vec![network::requests_per_s(profile)], Vec::new());
+    for round in 0..args.rounds {
+        say(args, &format!("round {} of {}", round + 1, args.rounds));
+        best.push(network::requests_per_s(&runs.profile_of(&chosen_toml)?));
+        fused.push(network::requests_per_s(&runs.profile_of(&fused_toml)?));
+    }
+    let mut tries = Vec::new();
+    let others = outcome::others(network, &profile.machine, chosen, args.tries, args.seed)?;
+    for (at, placement) in others.iter().enumerate() {
+        let name = plan::name_of(network, placement);
+        say(args, &format!("try {} of {}: {name}", at + 1, others.len()));
+        let predicted =
+            brigade_model::predict(network, placement, &profile.machine, &options.predict)?;
+        let run = runs.profile_of(&plan::placement_toml(network, placement))?;
+        tries.push(Try {
+            name,
+            predicted_per_s: predicted.requests_per_s.mean,
+            measured_per_s: network::requests_per_s(&run),
+        });
+    }
+    Ok(Outcome {
+        pipeline: profile.name.clone(),
+        chosen: Try {
+            name: plan::name_of(network, &chosen.placement),
+            predicted_per_s: chosen.prediction.requests_per_s.mean,
+            measured_per_s: median(&best),
+        },
+        predicted_ratio: ratio(network, planned, chosen),
+        fused_per_s: fused,
+        chosen_per_s: best,
+        tries,
+        seed: args.seed,
+    })
+}
+
+/// A folder for placements that is removed in the end.
+struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    fn new() -> Result<Folder, TuneError> {
+        let name = format!("brigade-tune-{}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).map_err(|source| TuneError::File {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(Folder { path })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What is left in a folder of temporary files harms nobody.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
