@@ -21,11 +21,15 @@
 pub mod state;
 pub mod wire;
 
+mod calls;
 mod error;
+mod pages;
 mod stage;
 #[cfg(test)]
 mod test_server;
 
+pub use calls::{Calls, ClientOptions, State};
 pub use error::NicError;
+pub use pages::{Pages, count_payload};
 pub use stage::{portal_kind, wire_kind};
 pub use state::client::ConnectionId;

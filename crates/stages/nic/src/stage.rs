@@ -6,11 +6,12 @@ use std::sync::mpsc::Sender;
 
 use std::hash::{BuildHasher, RandomState};
 
-use brigade_link::{PacketOut, flow};
+use brigade_link::PacketOut;
 use brigade_messages::nic_tcp::Packet;
-use brigade_stage::{Builder, Input, Io, Kind, Message, OptionValue, Output, Stage, StageError};
+use brigade_stage::{Builder, Input, Io, Kind, OptionValue, Output, Stage, StageError};
 
 use crate::NicError;
+use crate::pages::{Pages, count_payload};
 use crate::state::client::Limits;
 use crate::state::portal::Portal;
 use crate::wire::WireEnd;
@@ -99,11 +100,7 @@ impl Stage for PortalStage {
         let began_ns = io.now_ns();
         while let Some(message) = io.take(self.from_tcp) {
             let now_ns = io.now_ns();
-            let mut out = Pages {
-                io: &mut *io,
-                port: self.to_tcp,
-                began_ns: now_ns,
-            };
+            let mut out = Pages::new(io, self.to_tcp, now_ns);
             let length_bytes = message.header().length_bytes as usize;
             let packet = message.payload().get(..length_bytes).unwrap_or(&[]);
             self.portal.packet(packet, now_ns, &mut out);
@@ -111,11 +108,7 @@ impl Stage for PortalStage {
             io.release(message);
         }
         let now_ns = io.clock_ns();
-        let mut out = Pages {
-            io: &mut *io,
-            port: self.to_tcp,
-            began_ns,
-        };
+        let mut out = Pages::new(io, self.to_tcp, began_ns);
         if self.portal.visit(now_ns, &mut out)? {
             io.worked();
         }
@@ -134,14 +127,6 @@ impl Stage for PortalStage {
 
     fn held(&self) -> usize {
         self.portal.held()
-    }
-}
-
-/// Counts a copy of a packet's data; headers are written, not copied.
-fn count_payload(io: &mut Io<'_>, packet: &[u8]) {
-    let payload_bytes = flow::payload_bytes(packet);
-    if payload_bytes > 0 {
-        io.count_copy(payload_bytes);
     }
 }
 
@@ -197,11 +182,7 @@ impl WireStage {
             };
             // What is larger than a page would not have fitted through a network card either.
             if packet.len() <= self.page_bytes {
-                let mut out = Pages {
-                    io: &mut *io,
-                    port: self.to_tcp,
-                    began_ns,
-                };
+                let mut out = Pages::new(io, self.to_tcp, began_ns);
                 out.emit(packet.len(), |page| page.copy_from_slice(&packet));
             }
             self.wire.from_peer.give_back(packet);
@@ -243,38 +224,6 @@ impl Stage for WireStage {
 
     fn timer_ns(&self) -> Option<u64> {
         self.has_more.then_some(0)
-    }
-}
-
-/// Packets go into pages of the edge to tcp.
-struct Pages<'a, 'b> {
-    io: &'a mut Io<'b>,
-    port: Output<Packet>,
-    /// When the stage began to work on what it sends.
-    began_ns: u64,
-}
-
-impl PacketOut for Pages<'_, '_> {
-    fn has_room(&mut self) -> bool {
-        self.io.room(self.port) > 0
-    }
-
-    fn emit<R>(&mut self, length_bytes: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R {
-        let Some(mut page) = self.io.page(self.port) else {
-            // There was room a moment ago and nobody else sends on this port.
-            unreachable!("the room on to_tcp vanished")
-        };
-        let filled = fill(&mut page.payload_mut()[..length_bytes]);
-        count_payload(self.io, &page.payload()[..length_bytes]);
-        let service_ns = self.io.clock_ns().saturating_sub(self.began_ns);
-        self.began_ns = self.io.now_ns();
-        let header = Packet {
-            length_bytes: u32::try_from(length_bytes).unwrap_or(0),
-            nic_queue_ns: 0,
-            nic_service_ns: u32::try_from(service_ns).unwrap_or(u32::MAX),
-        };
-        self.io.send(self.port, Message::new(page, header));
-        filled
     }
 }
 

@@ -13,7 +13,8 @@ use std::time::Duration;
 use brigade_link::PacketOut;
 use rustix::event::{EventfdFlags, eventfd};
 
-pub use client::{Client, ClientOptions, State};
+pub use crate::calls::{ClientOptions, State};
+pub use client::Client;
 
 use crate::NicError;
 use lane::{Receiving, Sending, lane};
