@@ -37,6 +37,8 @@ pub enum Nic {
     Portal,
     /// The in-process wire with a load on it, for measuring.
     Wire,
+    /// The load itself, as a stage in nic's place: it is placed and seen like any other.
+    Load,
 }
 
 /// Arguments of `run`.
@@ -74,10 +76,10 @@ pub struct RunArgs {
     /// Stops by itself after so many seconds.
     #[arg(long, value_name = "N")]
     pub duration_s: Option<u64>,
-    /// With --nic wire: connections of the load.
+    /// With --nic wire or load: connections of the load.
     #[arg(long, default_value_t = 16, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub connections: u32,
-    /// With --nic wire: the path that the load asks for; {} becomes the numbers 1 to the items,
+    /// With --nic wire or load: the path that the load asks for; {} becomes the numbers 1 to the items,
     /// in turn. `order` buys books instead: three pages an order.
     #[arg(long, default_value = "/product/{}", value_name = "PATH")]
     pub path: String,

@@ -2,7 +2,7 @@
 
 use brigade_stage::Registry;
 
-use crate::echo;
+use crate::{echo, load};
 
 /// The kinds of stages that Brigade brings. Add your own to it and hand it to [`crate::main`].
 pub fn registry() -> Registry {
@@ -10,6 +10,7 @@ pub fn registry() -> Registry {
     registry
         .add(brigade_nic::portal_kind())
         .add(brigade_nic::wire_kind())
+        .add(load::kind())
         .add(brigade_tcp::kind())
         .add(brigade_http::kind())
         .add(echo::kind())

@@ -65,8 +65,11 @@ pub fn run(args: &RunArgs, registry: &Registry) -> Result<(), Error> {
     let mut plan = Plan::new(pipeline, placement);
     plan.cohort = args.cohort as usize;
     prepare::hand_in(&mut plan, image);
-    match stage_of_kind(&plan.pipeline, "wire") {
-        Some(nic) => run_wire(args, plan, &nic, items, &stopper),
+    if let Some(nic) = stage_of_kind(&plan.pipeline, "wire") {
+        return run_wire(args, plan, &nic, items, &stopper);
+    }
+    match stage_of_kind(&plan.pipeline, "load") {
+        Some(load) => run_load(args, plan, &load, items, &stopper),
         None => run_portal(args, plan, &stopper),
     }
 }
@@ -78,12 +81,19 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
         pipeline: pipeline.name().to_owned(),
         missing,
     };
-    let nic = stage_of_kind(pipeline, "portal").or_else(|| stage_of_kind(pipeline, "wire"));
+    let nic = ["portal", "wire", "load"];
+    let nic = nic
+        .into_iter()
+        .find_map(|kind| stage_of_kind(pipeline, kind));
     if let Some(kind) = args.nic {
         let nic = nic
             .clone()
             .ok_or_else(|| misfit("--nic", "nic", pipeline))?;
-        let kind = if kind == Nic::Wire { "wire" } else { "portal" };
+        let kind = match kind {
+            Nic::Portal => "portal",
+            Nic::Wire => "wire",
+            Nic::Load => "load",
+        };
         pipeline.set_kind(&nic, kind, registry)?;
     }
     if let Some(listen) = &args.listen {
@@ -234,6 +244,35 @@ fn run_wire(
     report(outcome.map_err(|_| LoadError::Thread("panicked".into()))??)
 }
 
+/// The load is a stage; what came of it comes back when the pipeline closes.
+fn run_load(
+    args: &RunArgs,
+    mut plan: Plan,
+    stage: &str,
+    items: u64,
+    stopper: &Stopper,
+) -> Result<(), Error> {
+    let books = i64::try_from(items).unwrap_or(i64::MAX);
+    let connections = args.connections as usize;
+    let pipeline = &mut plan.pipeline;
+    pipeline.set_option(stage, "path", OptionValue::text(&args.path))?;
+    pipeline.set_option(stage, "items", OptionValue::Integer(books))?;
+    pipeline.set_tokens(stage, "connections", connections)?;
+    let (sender, outcome) = channel::<load::Outcome>();
+    plan.resources(stage).put("outcome", sender);
+    println!("brigade: {}", describe(&plan));
+    println!(
+        "brigade: {connections} connections of the stage {stage} ask for {}",
+        args.path
+    );
+    let running = Running::start(plan)?;
+    stopper.set(running.stop_handle());
+    let limit = args.duration_s.map(Duration::from_secs);
+    running.wait(limit.map(|limit| limit + WARM_UP))?;
+    let outcome = outcome.try_recv();
+    report(outcome.map_err(|_| LoadError::NoPages)?)
+}
+
 fn report(outcome: load::Outcome) -> Result<(), Error> {
     let seconds = outcome.elapsed.as_secs_f64().max(1e-9);
     let pages = outcome.pages.max(1) as f64;
@@ -244,7 +283,7 @@ fn report(outcome: load::Outcome) -> Result<(), Error> {
         outcome.pages as f64 / seconds
     );
     println!(
-        "CPU time per page     {:>10.1} us (all threads but the load's)",
+        "CPU time per page     {:>10.1} us (all threads but a load's own)",
         outcome.cpu.as_secs_f64() * 1e6 / pages
     );
     println!(

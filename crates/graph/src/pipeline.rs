@@ -232,6 +232,32 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Gives a window of a stage so many tokens, as the command line does.
+    ///
+    /// # Errors
+    /// When there is no such stage or window, or a ring on the window's way takes fewer; then the
+    /// pipeline is as before.
+    pub fn set_tokens(&mut self, stage: &str, window: &str, tokens: usize) -> Result<(), Error> {
+        let index = self.known_stage(stage)?;
+        let mut changed = self.clone();
+        let kind = &self.stages[index].kind;
+        let own = |w: &&mut Window| w.stage == index && kind.windows()[w.window].name == window;
+        let Some(found) = changed.windows.iter_mut().find(own) else {
+            let names = kind.windows().iter().map(|declared| declared.name.as_str());
+            let problem = Problem::UnknownWindow {
+                stage: stage.to_owned(),
+                kind: kind.name().to_owned(),
+                window: window.to_owned(),
+                hint: hint(window, names),
+            };
+            return Err(self.error(self.stages[index].line, problem));
+        };
+        found.tokens = tokens.max(1);
+        check::pipeline(&changed)?;
+        *self = changed;
+        Ok(())
+    }
+
     /// The smallest legal sizes: every window has at most `tokens` tokens, every ring just takes
     /// what windows and needs demand of it, every consumer may hold one page. What runs so under
     /// random schedules without deadlock has no hidden demand for room.
