@@ -168,7 +168,7 @@ impl Reading<'_> {
                 continue;
             };
             let ends = self.edges[out].to;
-            let alone = ends == self.edges[back].from;
+            let alone = ends == self.edges[back].from && self.asks_nobody(ends, back);
             let figures = [&self.profile.edges[out], &self.profile.edges[back]];
             let waits: f64 = figures.iter().map(|edge| wait_ns(edge)).sum();
             let stage = &self.profile.stages[ends];
@@ -189,6 +189,12 @@ impl Reading<'_> {
                 step.latency_ps = if held_ps < LATENCY_MIN_PS { 0 } else { held_ps };
             }
         }
+    }
+
+    /// Whether a stage sends over edge `back` alone, so that what it holds is with no other stage.
+    fn asks_nobody(&self, stage: usize, back: usize) -> bool {
+        let mut edges = self.edges.iter().enumerate();
+        edges.all(|(index, edge)| edge.from != stage || index == back)
     }
 
     fn windows(&self) -> Vec<Window> {
