@@ -57,6 +57,22 @@ pub enum Error {
         /// What `--cells` said.
         filter: String,
     },
+    /// A file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line of a file of kept slices is not one.
+    #[error("{}:{line}: not a slice; give another file to --keep", path.display())]
+    Kept {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+    },
     /// A file could not be written.
     #[error("cannot write {}: {source}", path.display())]
     Write {

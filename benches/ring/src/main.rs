@@ -1,42 +1,118 @@
-//! Brigade's ring beside the other queues. See README.md.
-#![allow(dead_code)]
+//! Brigade's ring beside the other single-producer single-consumer queues: see README.md.
+
+mod args;
 mod candidates;
 mod cell;
+mod charts;
 mod error;
+mod keep;
 mod measure;
+mod pairs;
 mod payload;
 mod peers;
 mod placement;
 mod queue;
 mod random;
+mod report;
 mod sides;
 mod stats;
+mod svg;
+mod table;
+mod targets;
 mod watch;
-use std::time::Duration;
-fn main() {
-    let filter = std::env::args().nth(1).unwrap_or("nopause+cap1024".into());
-    let secs: u64 = std::env::args().nth(2).and_then(|a| a.parse().ok()).unwrap_or(10);
-    let plan = measure::Plan {
-        cells: cell::all().into_iter().filter(|c| c.is_chosen(&filter)).collect(),
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use args::Args;
+use cell::Cell;
+use error::Error;
+use measure::{Outcome, Plan};
+use placement::Class;
+use report::Report;
+
+fn main() -> ExitCode {
+    let arguments = std::env::args().skip(1);
+    let result = Args::parse(arguments).and_then(|args| match args {
+        Some(args) => run(&args),
+        None => {
+            print!("{}", args::USAGE);
+            Ok(())
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ring bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<(), Error> {
+    let cells = cell::all();
+    let chosen = chosen(args, &cells)?;
+    if args.list {
+        chosen.iter().for_each(|cell| println!("{}", cells[*cell]));
+        return Ok(());
+    }
+    let plan = Plan {
+        cells,
+        chosen,
         candidates: candidates::all(),
-        pairs: vec![[0, 1]],
-        limits: placement::Limits::default(),
-        time: Duration::from_secs(secs),
-        seed: 1,
+        pairs: pairs::of(args.cores)?,
+        limits: args.limits,
+        time: args.time,
+        seed: args.seed,
     };
-    let out = measure::run(&plan).unwrap();
-    println!("moved {} preempted {} slices {}", out.moved, out.preempted, out.slices.len());
-    for (i, cell) in plan.cells.iter().enumerate() {
-        for class in placement::Class::ALL {
-            let f: Vec<f64> = out.slices.iter().filter(|s| s.cell == i && s.class == class).map(|s| s.floor_ns).collect();
-            if f.is_empty() { continue }
-            println!("{cell} {class} floor {:?}", stats::Quartiles::of(&f));
-            for (j, c) in plan.candidates.iter().enumerate() {
-                let v: Vec<f64> = out.slices.iter().filter(|s| s.cell == i && s.candidate == j && s.class == class).map(|s| s.ns).collect();
-                if let Some(q) = stats::Quartiles::of(&v) {
-                    println!("   {:18} n {:3}  {:8.2} ns ({:.2}-{:.2})  {:7.1} M/s", c.name, v.len(), q.median, q.q1, q.q3, 1000.0 / q.median);
-                }
+    let earlier = match &args.keep {
+        Some(path) => keep::read(path, &plan)?,
+        None => Outcome::default(),
+    };
+    let outcome = measure::run(&plan, earlier)?;
+    if let Some(path) = &args.keep {
+        keep::write(path, &plan, &outcome)?;
+    }
+    let report = Report::new(&plan, &outcome);
+    print!("{}", table::tables(&report));
+    write(args, &report)
+}
+
+/// The places of the cells to be measured.
+fn chosen(args: &Args, cells: &[Cell]) -> Result<Vec<usize>, Error> {
+    let filter = args.cells.as_deref();
+    let mut chosen: Vec<usize> = (0..cells.len()).collect();
+    chosen.retain(|cell| !args.quick || cells[*cell].is_quick());
+    chosen.retain(|cell| filter.is_none_or(|filter| cells[*cell].is_chosen(filter)));
+    if chosen.is_empty() {
+        let filter = filter.unwrap_or_default().into();
+        return Err(Error::NoCell { filter });
+    }
+    Ok(chosen)
+}
+
+fn write(args: &Args, report: &Report) -> Result<(), Error> {
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(report).map_err(std::io::Error::from);
+        let written = text.and_then(|text| fs::write(path, text));
+        written.map_err(|source| Error::Write {
+            path: path.clone(),
+            source,
+        })?;
+    }
+    if let Some(folder) = &args.svg {
+        for class in Class::ALL {
+            if let Some(chart) = charts::chart(report, class) {
+                save(folder, &charts::file_name(class), &chart.svg())?;
             }
         }
     }
+    Ok(())
+}
+
+fn save(folder: &Path, name: &str, text: &str) -> Result<(), Error> {
+    let path = folder.join(name);
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(&path, text));
+    written.map_err(|source| Error::Write { path, source })
 }

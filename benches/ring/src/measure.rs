@@ -18,8 +18,10 @@ use crate::watch::Watch;
 
 /// What is measured, where and for how long.
 pub struct Plan {
-    /// The cells.
+    /// All cells, so that slices of earlier runs are understood too.
     pub cells: Vec<Cell>,
+    /// Those to be measured, by their place.
+    pub chosen: Vec<usize>,
     /// The candidates.
     pub candidates: Vec<Candidate>,
     /// Pairs of cores, taken in turns.
@@ -59,7 +61,7 @@ pub struct Outcome {
     /// Slices left out because a side lost its core meanwhile.
     pub preempted: u64,
     /// The last round's number.
-    round: u32,
+    pub round: u32,
 }
 
 const SLICE: Duration = Duration::from_millis(3);
@@ -68,17 +70,26 @@ const ROUNDS_PER_VISIT: usize = 3;
 /// A side that was off its core for more than this part of a slice makes the slice worthless.
 const ABSENCE_MAX: f64 = 0.02;
 
-/// Measures.
+impl Outcome {
+    /// Makes the next round's number greater than all that are there.
+    pub fn continue_rounds(&mut self) {
+        let rounds = self.slices.iter().map(|slice| slice.round);
+        self.round = rounds.max().unwrap_or(0);
+    }
+}
+
+/// Measures, and adds to what there is.
 ///
 /// # Errors
 /// When a candidate fails, or the cores cannot be had.
-pub fn run(plan: &Plan) -> Result<Outcome, Error> {
+pub fn run(plan: &Plan, mut outcome: Outcome) -> Result<Outcome, Error> {
     let begun = Instant::now();
-    let slabs = [(); 2].map(|()| Slab::for_cells(&plan.cells));
+    let cells: Vec<Cell> = plan.chosen.iter().map(|cell| plan.cells[*cell]).collect();
+    let slabs = [(); 2].map(|()| Slab::for_cells(&cells));
     let mut random = Random::new(plan.seed);
-    let mut outcome = Outcome::default();
     for sweep in 0.. {
-        for (visit, cell) in random.order(plan.cells.len()).into_iter().enumerate() {
+        let order = random.order(plan.chosen.len()).into_iter();
+        for (visit, cell) in order.map(|place| plan.chosen[place]).enumerate() {
             if sweep > 0 && begun.elapsed() > plan.time {
                 return Ok(outcome);
             }

@@ -77,11 +77,6 @@ impl<'a> Wait<'a> {
         }
     }
 
-    /// The candidate that is waited for.
-    pub fn queue(&self) -> &'static str {
-        self.queue
-    }
-
     /// Called after each look in vain.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ mod heapless;
 mod omango;
 mod ringbuf;
 mod rtrb;
-mod std;
+mod stdlib;
 
 pub use brigade::Brigade;
 pub use crossbeam::{CrossbeamChannel, CrossbeamQueue};
@@ -18,7 +18,7 @@ pub use heapless::Heapless;
 pub use omango::Omango;
 pub use ringbuf::Ringbuf;
 pub use rtrb::Rtrb;
-pub use std::StdChannel;
+pub use stdlib::StdChannel;
 
 #[cfg(test)]
 mod tests {
