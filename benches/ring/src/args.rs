@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::cell::is_chosen;
 use crate::error::Error;
 use crate::placement::Limits;
 
@@ -14,7 +15,7 @@ usage: cargo run --release -- [OPTIONS]
 
   --quick              the main cells only, 40 s in all
   --cells FILTER       only cells with these parts in their names: , is or, + is and, as in
-                       stream+single+cap1024,trip (between processes: process+trip, ...)
+                       stream+single+cap1024,trip; `process` is all between processes
   --list               print the names of the chosen cells, and measure nothing
   --seconds N          how long to measure; without it 220 (every cell is visited at least once)
   --seed N             decides the order of everything; without it 1
@@ -73,6 +74,12 @@ impl Default for Args {
 }
 
 impl Args {
+    /// Whether a cell of this name is to be measured.
+    pub fn chooses(&self, name: &str) -> bool {
+        let filter = self.cells.as_deref();
+        filter.is_none_or(|filter| is_chosen(name, filter))
+    }
+
     /// Reads what stands after the program's name. `None` when help was asked for.
     ///
     /// # Errors

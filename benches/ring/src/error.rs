@@ -89,6 +89,9 @@ pub enum Error {
         /// Why it failed.
         source: std::io::Error,
     },
+    /// The child process could not be started, or ended too early.
+    #[error("the child process {0}")]
+    Child(String),
     /// A candidate's own library failed.
     #[error("{queue}: {reason}")]
     Candidate {
@@ -100,4 +103,14 @@ pub enum Error {
     /// A thread of the benchmark panicked.
     #[error("a measuring thread panicked; its message stands above")]
     Panicked,
+}
+
+impl Error {
+    /// For `map_err` of a system call.
+    pub fn system<E: Into<std::io::Error>>(what: &'static str) -> impl Fn(E) -> Self {
+        move |source| Self::System {
+            what,
+            source: source.into(),
+        }
+    }
 }
