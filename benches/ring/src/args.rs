@@ -126,7 +126,11 @@ fn number<T: std::str::FromStr>(name: &str, value: &str) -> Result<T, Error> {
 }
 
 fn two<T: std::str::FromStr>(name: &str, value: &str) -> Result<[T; 2], Error> {
-    let wrong = || Error::Usage(format!("{name} {value}: two numbers with a comma are needed"));
+    let wrong = || {
+        Error::Usage(format!(
+            "{name} {value}: two numbers with a comma are needed"
+        ))
+    };
     let (a, b) = value.split_once(',').ok_or_else(wrong)?;
     Ok([number(name, a)?, number(name, b)?])
 }

@@ -46,7 +46,6 @@ impl Cell {
     pub fn is_quick(&self) -> bool {
         self.capacity_words == 1024 && !self.pause && matches!(self.slice_words, 1 | 32)
     }
-
 }
 
 /// Whether a cell's name has all parts of one of the alternatives of a filter: `,` is or, `+` and.
@@ -128,14 +127,21 @@ mod tests {
         let trips = all().iter().filter(|cell| cell.mode == Mode::Trip).count();
         assert_eq!(chosen("trip"), trips);
         assert_eq!(chosen("stream+single+cap1024+pay0"), 2);
-        assert_eq!(chosen("stream+single+cap1024+pay0,stream+x8+cap1024+pay0"), 4);
+        assert_eq!(
+            chosen("stream+single+cap1024+pay0,stream+x8+cap1024+pay0"),
+            4
+        );
         // A part is a whole word: pay0 is not in pay0000, nor x8 in x80.
         assert_eq!(chosen("pay"), 0);
     }
 
     #[test]
     fn no_slice_is_as_large_as_its_queue() {
-        assert!(all().iter().all(|cell| cell.slice_words < cell.capacity_words));
+        assert!(
+            all()
+                .iter()
+                .all(|cell| cell.slice_words < cell.capacity_words)
+        );
         assert!(all().iter().all(|cell| cell.slice_words <= SLICE_MAX));
     }
 }

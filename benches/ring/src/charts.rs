@@ -41,6 +41,7 @@ pub fn chart(report: &Report, class: Class) -> Option<Chart> {
              ping-pong takes {floor:.0} ns"
         ),
         columns: 3,
+        panel_width: 330.0,
         panels,
     })
 }

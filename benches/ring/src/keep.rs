@@ -35,7 +35,9 @@ pub fn read(path: &Path, plan: &Plan) -> Result<Outcome, Error> {
                 outcome.moved += moved;
                 outcome.preempted += preempted;
             }
-            Kept::Slice { cell, candidate, .. } => {
+            Kept::Slice {
+                cell, candidate, ..
+            } => {
                 let cell = cells.iter().position(|name| name == cell);
                 let named = |other: &crate::sides::Candidate| other.name == candidate;
                 let candidate = plan.candidates.iter().position(named);

@@ -56,7 +56,10 @@ impl fmt::Display for Facts {
             kernel,
             cores,
         } = self;
-        write!(f, "{processor} (family {family}), {cores} cores, Linux {kernel}")
+        write!(
+            f,
+            "{processor} (family {family}), {cores} cores, Linux {kernel}"
+        )
     }
 }
 

@@ -172,11 +172,7 @@ impl<'a> Visit<'a> {
     }
 
     /// The side that times.
-    fn lead(
-        &self,
-        sides: &mut [Box<dyn Side + '_>],
-        outcome: &mut Outcome,
-    ) -> Result<(), Error> {
+    fn lead(&self, sides: &mut [Box<dyn Side + '_>], outcome: &mut Outcome) -> Result<(), Error> {
         let mut expected_ns = vec![None; sides.len()];
         let mut before_ns = self.probe.ping(&self.watch)?;
         for (place, &candidate) in self.order.iter().enumerate() {

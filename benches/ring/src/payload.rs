@@ -87,7 +87,7 @@ impl<'a, const BYTES: usize> Payloads<'a, BYTES> {
             let number = (word.get() as u32).wrapping_add(at as u32);
             // SAFETY: inside the place of this word, which belongs to the sender until it sends
             // the word (see `Slab`); aligned, as lines are.
-            unsafe { first.add(at).write(number) };
+            unsafe { first.wrapping_add(at).write(number) };
         }
     }
 
@@ -102,7 +102,7 @@ impl<'a, const BYTES: usize> Payloads<'a, BYTES> {
         for at in 0..BYTES / 4 {
             // SAFETY: inside the place of this word, which belongs to the receiver once it has
             // received the word (see `Slab`); initialised when the slab was made.
-            sum = sum.wrapping_add(unsafe { first.add(at).read() });
+            sum = sum.wrapping_add(unsafe { first.wrapping_add(at).read() });
         }
         black_box(sum);
         // SAFETY: as above.

@@ -97,9 +97,8 @@ impl Report {
             groups.entry(key).or_default().push(slice);
         }
         let rows = groups.iter();
-        let cells = rows.filter_map(|((cell, class), slices)| {
-            row(plan, &plan.cells[*cell], *class, slices)
-        });
+        let cells = rows
+            .filter_map(|((cell, class), slices)| row(plan, &plan.cells[*cell], *class, slices));
         Self {
             limits: plan.limits,
             seed: plan.seed,
@@ -170,7 +169,9 @@ fn verdict(
 ) -> Option<Verdict> {
     let median = |peer: usize| Some((peer, Quartiles::of(&values(&times[peer]))?.median));
     let enough = |peer: &usize| times[*peer].len() >= SLICES_MIN;
-    let peers = (0..times.len()).filter(|peer| *peer != BRIGADE).filter(enough);
+    let peers = (0..times.len())
+        .filter(|peer| *peer != BRIGADE)
+        .filter(enough);
     let (best, _) = peers
         .filter_map(median)
         .min_by(|(_, a), (_, b)| a.total_cmp(b))?;
@@ -227,7 +228,11 @@ mod tests {
         let slices = rounds.flat_map(|round| {
             // The whole machine is slower in each round than in the one before.
             let slow = f64::from(round);
-            [slice(0, round, slow), slice(1, round, 3.0 * slow), slice(2, round, 2.0 * slow)]
+            [
+                slice(0, round, slow),
+                slice(1, round, 3.0 * slow),
+                slice(2, round, 2.0 * slow),
+            ]
         });
         let outcome = Outcome {
             slices: slices.collect(),

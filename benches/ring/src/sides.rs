@@ -165,7 +165,10 @@ impl<'a, const BYTES: usize, const SINGLE: bool> Flow<'a, BYTES, SINGLE> {
             words.iter().for_each(|&word| take(word));
             count
         };
-        fault.map_or(Ok(count), |(expected, word)| Err(self.fault(expected, word)))
+        fault.map_or(
+            Ok(count),
+            |(expected, word)| Err(self.fault(expected, word)),
+        )
     }
 
     #[cold]
@@ -215,7 +218,11 @@ mod tests {
     impl Receiver for WrongEnd {
         fn pop(&mut self) -> Option<Word> {
             let word = self.0.pop()?;
-            Some(if word.get() == 3 { word.saturating_add(1) } else { word })
+            Some(if word.get() == 3 {
+                word.saturating_add(1)
+            } else {
+                word
+            })
         }
     }
 

@@ -15,6 +15,8 @@ pub struct Chart {
     pub subtitle: String,
     /// Panels next to each other.
     pub columns: usize,
+    /// How wide each is.
+    pub panel_width: f64,
     /// The panels, row by row.
     pub panels: Vec<Panel>,
 }
@@ -43,7 +45,6 @@ pub struct Bar {
 
 const MARGIN: f64 = 20.0;
 const HEAD: f64 = 58.0;
-const PANEL_WIDTH: f64 = 330.0;
 const PANEL_HEAD: f64 = 26.0;
 const PANEL_FOOT: f64 = 22.0;
 const BAR_STEP: f64 = 19.0;
@@ -70,7 +71,7 @@ impl Chart {
         let columns = self.columns.max(1);
         let rows = self.panels.chunks(columns);
         let heights: Vec<f64> = rows.clone().map(row_height).collect();
-        let width = 2.0 * MARGIN + columns as f64 * PANEL_WIDTH;
+        let width = 2.0 * MARGIN + columns as f64 * self.panel_width;
         let height = HEAD + heights.iter().sum::<f64>() + MARGIN;
         let mut text = String::new();
         put(
@@ -90,7 +91,8 @@ impl Chart {
         let mut y = HEAD;
         for (row, height) in rows.zip(heights) {
             for (column, panel) in row.iter().enumerate() {
-                panel.draw(&mut text, [MARGIN + column as f64 * PANEL_WIDTH, y]);
+                let x = MARGIN + column as f64 * self.panel_width;
+                panel.draw(&mut text, self.panel_width, [x, y]);
             }
             y += height;
         }
@@ -105,9 +107,9 @@ fn row_height(panels: &[Panel]) -> f64 {
 }
 
 impl Panel {
-    fn draw(&self, text: &mut String, [x, y]: [f64; 2]) {
+    fn draw(&self, text: &mut String, width: f64, [x, y]: [f64; 2]) {
         label(text, "head", "start", [x, y + 14.0], &self.title);
-        let scale = Scale::of(self, PANEL_WIDTH - NAMES - FIGURES - MARGIN);
+        let scale = Scale::of(self, width - NAMES - FIGURES - MARGIN);
         let left = x + NAMES;
         for (place, bar) in self.bars.iter().enumerate() {
             let top = y + PANEL_HEAD + place as f64 * BAR_STEP;
@@ -271,6 +273,7 @@ mod tests {
             title: "R&D".into(),
             subtitle: String::new(),
             columns: 2,
+            panel_width: 300.0,
             panels: vec![panel(false), panel(true)],
         };
         let svg = chart.svg();
@@ -292,6 +295,9 @@ mod tests {
     #[test]
     fn figures_have_three_digits() {
         let figures = [0.25, 2.345, 23.45, 234.5, 23456.0].map(figure);
-        assert_eq!(figures, ["0.25", "2.35", "23.4", "234", "23k"].map(String::from));
+        assert_eq!(
+            figures,
+            ["0.25", "2.35", "23.4", "234", "23k"].map(String::from)
+        );
     }
 }

@@ -76,14 +76,19 @@ fn candidates(text: &mut String, report: &Report, class: Class) {
         let cell = main_cell(column);
         report.of(class).find(move |row| row.cell == cell)
     };
-    let columns = MAIN.into_iter().filter_map(|main| Some((main.0, find(main)?)));
+    let columns = MAIN
+        .into_iter()
+        .filter_map(|main| Some((main.0, find(main)?)));
     let columns: Vec<(&str, &Row)> = columns.collect();
     let Some((_, first)) = columns.first() else {
         return;
     };
     let heads: Vec<&str> = columns.iter().map(|(head, _)| *head).collect();
     push(text, format_args!("| queue | {} |", heads.join(" | ")));
-    push(text, format_args!("| --- |{}", " --- |".repeat(columns.len())));
+    push(
+        text,
+        format_args!("| --- |{}", " --- |".repeat(columns.len())),
+    );
     for name in first.candidates.iter().map(|measured| measured.name) {
         let figures = columns.iter().map(|(_, row)| figure(row, name));
         let figures: Vec<String> = figures.collect();
@@ -95,7 +100,9 @@ fn candidates(text: &mut String, report: &Report, class: Class) {
 /// `374 (371-380)`: M/s of a stream, ns of a round trip.
 fn figure(row: &Row, name: &str) -> String {
     let measured = row.candidates.iter().find(|other| other.name == name);
-    measured.map_or("-".into(), |measured| spread(shown(row.cell.mode, measured.ns)))
+    measured.map_or("-".into(), |measured| {
+        spread(shown(row.cell.mode, measured.ns))
+    })
 }
 
 /// A time as it is shown: streams as rates.

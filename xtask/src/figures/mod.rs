@@ -12,6 +12,7 @@ mod flushes;
 mod idle;
 mod pages;
 mod portal;
+mod ring;
 mod stats;
 mod wire;
 
@@ -27,7 +28,7 @@ pub struct Figure {
 }
 
 /// All figures, in the order of the README.
-pub static FIGURES: [Figure; 5] = [
+pub static FIGURES: [Figure; 6] = [
     Figure {
         name: "pages",
         what: "pages/s and CPU time per page, fused and spread",
@@ -52,6 +53,11 @@ pub static FIGURES: [Figure; 5] = [
         name: "idle",
         what: "CPU and wake-ups of an idle Brigade, and its first answer",
         measure: idle::measure,
+    },
+    Figure {
+        name: "ring",
+        what: "Brigade's ring beside other queues, and between processes beside system calls",
+        measure: ring::measure,
     },
 ];
 

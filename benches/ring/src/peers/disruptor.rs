@@ -51,7 +51,7 @@ impl Receiver for Poller {
     #[inline]
     fn pop(&mut self) -> Option<Word> {
         let mut events = self.take(1).ok()?;
-        (&mut events).into_iter().next().copied()
+        (&mut events).next().copied()
     }
 
     #[inline]

@@ -3,7 +3,7 @@
 
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
-use iceoryx2::prelude::{Node, NodeBuilder, ServiceName, ipc};
+use iceoryx2::prelude::{LogLevel, Node, NodeBuilder, ServiceName, ipc, set_log_level};
 
 use crate::error::Error;
 use crate::process::channel::Channel;
@@ -30,7 +30,10 @@ impl Iceoryx {
     /// # Errors
     /// What the library says.
     pub fn open(side: Side, parent: u32) -> Result<Self, Error> {
-        let node = NodeBuilder::new().create::<ipc::Service>().map_err(failed)?;
+        set_log_level(LogLevel::Error);
+        let node = NodeBuilder::new()
+            .create::<ipc::Service>()
+            .map_err(failed)?;
         let service = |way: &str| {
             let name = format!("brigade-ring-bench/{parent}/{way}");
             let name: ServiceName = (&*name).try_into().map_err(failed)?;

@@ -93,9 +93,18 @@ fn seen(outcome: &Outcome, class: Class) -> Option<Seen> {
         })
         .collect();
     let key = |figure: &Measured| (figure.mode == Mode::Stream, figure.ns.median);
-    figures.sort_by(|a, b| key(a).partial_cmp(&key(b)).unwrap_or(std::cmp::Ordering::Equal));
+    figures.sort_by(|a, b| {
+        key(a)
+            .partial_cmp(&key(b))
+            .unwrap_or(std::cmp::Ordering::Equal)
+    });
     (!figures.is_empty()).then_some(())?;
-    let over = |other| Quartiles::of(&paired_ratios(&trips(&slices, RING), &trips(&slices, other)));
+    let over = |other| {
+        Quartiles::of(&paired_ratios(
+            &trips(&slices, RING),
+            &trips(&slices, other),
+        ))
+    };
     Some(Seen {
         class,
         floor_ns: Quartiles::of(&floors)?,
@@ -144,16 +153,20 @@ pub fn table(report: &Report) -> String {
     }
     for class in Class::ALL {
         if !report.classes.iter().any(|seen| seen.class == class) {
-            let _ = writeln!(text, "\n## between processes, {class}: not seen in this run");
+            let _ = writeln!(
+                text,
+                "\n## between processes, {class}: not seen in this run"
+            );
         }
     }
     text
 }
 
 fn shown(seen: &Seen, name: &str, mode: Mode, slice_words: usize) -> String {
-    let found = seen.figures.iter().find(|figure| {
-        (figure.name, figure.mode, figure.slice_words) == (name, mode, slice_words)
-    });
+    let found = seen
+        .figures
+        .iter()
+        .find(|figure| (figure.name, figure.mode, figure.slice_words) == (name, mode, slice_words));
     found.map_or("-".into(), |figure| {
         let Quartiles { q1, median, q3 } = crate::table::shown(mode, figure.ns);
         let digits = if median < 10.0 { 2 } else { 0 };
@@ -172,26 +185,42 @@ fn verdict(other: &str, times: Option<Quartiles>, most: f64) -> String {
     )
 }
 
-/// The round trips as a chart, for the class with the most slices.
+/// The figures as a chart, for the class with the most slices.
 pub fn chart(report: &Report) -> Option<Chart> {
-    let slices = |seen: &&Seen| seen.figures.iter().map(|figure| figure.slices).sum::<usize>();
-    let seen = report.classes.iter().max_by_key(slices)?;
-    let trips = seen.figures.iter().filter(|figure| figure.mode == Mode::Trip);
-    let bars = trips.map(|figure| Bar {
-        name: figure.name.into(),
-        value: figure.ns,
-        own: figure.name.starts_with("ring"),
-    });
-    let panel = Panel {
-        title: "round trip, ns (logarithmic): less is better".into(),
-        log: true,
-        bars: bars.collect(),
-        mark: Some((seen.floor_ns.median, "the probe".into())),
+    let slices = |seen: &&Seen| {
+        seen.figures
+            .iter()
+            .map(|figure| figure.slices)
+            .sum::<usize>()
     };
+    let seen = report.classes.iter().max_by_key(slices)?;
+    let panels = [
+        ("round trip, ns, logarithmic: less is better", Mode::Trip, 1),
+        ("stream by slices of 32 words, M/s", Mode::Stream, 32),
+    ];
     Some(Chart {
         title: format!("Between two processes, and system calls: {}", seen.class),
-        subtitle: "one word there and back; medians and quartiles of slices of 3 ms".into(),
-        columns: 1,
-        panels: vec![panel],
+        subtitle: "8-byte words; medians and quartiles of slices of 3 ms".into(),
+        columns: 2,
+        panel_width: 460.0,
+        panels: panels
+            .map(|(title, mode, slice_words)| panel(seen, title, mode, slice_words))
+            .into(),
     })
+}
+
+fn panel(seen: &Seen, title: &str, mode: Mode, slice_words: usize) -> Panel {
+    let figures = seen.figures.iter();
+    let figures = figures.filter(|figure| figure.mode == mode && figure.slice_words == slice_words);
+    let bars = figures.map(|figure| Bar {
+        name: figure.name.into(),
+        value: crate::table::shown(mode, figure.ns),
+        own: figure.name.starts_with("ring"),
+    });
+    Panel {
+        title: title.into(),
+        log: mode == Mode::Trip,
+        bars: bars.collect(),
+        mark: (mode == Mode::Trip).then(|| (seen.floor_ns.median, "the probe".into())),
+    }
 }

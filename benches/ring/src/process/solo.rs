@@ -35,10 +35,7 @@ impl Solo {
         (self.measure)(count)
     }
 
-    fn new(
-        figure: Figure,
-        measure: impl Fn(u64) -> Result<Duration, Error> + 'static,
-    ) -> Self {
+    fn new(figure: Figure, measure: impl Fn(u64) -> Result<Duration, Error> + 'static) -> Self {
         Self {
             figure,
             measure: Box::new(measure),
@@ -52,7 +49,12 @@ pub fn all(other_core: usize) -> Vec<Solo> {
         let core = u32::try_from(other_core).unwrap_or(0);
         let mut builder = IoUring::builder();
         builder.setup_sqpoll(SQPOLL_IDLE_MS).setup_sqpoll_cpu(core);
-        polled(builder.build(RING_ENTRIES).map_err(Error::system("io_uring_setup"))?, count)
+        polled(
+            builder
+                .build(RING_ENTRIES)
+                .map_err(Error::system("io_uring_setup"))?,
+            count,
+        )
     };
     let enter = |count| {
         let ring = IoUring::new(RING_ENTRIES);
@@ -69,7 +71,9 @@ pub fn all(other_core: usize) -> Vec<Solo> {
             mode,
             slice_words,
         };
-        solos.push(Solo::new(figure, move |count| threads(figure, other_core, count)));
+        solos.push(Solo::new(figure, move |count| {
+            threads(figure, other_core, count)
+        }));
     }
     solos
 }
@@ -103,8 +107,12 @@ fn polled(mut ring: IoUring, count: u64) -> Result<Duration, Error> {
     const NAME: &str = "io_uring, SQPOLL";
     let watch = Watch::default();
     let mut wait = Wait::new(&watch, NAME, false);
-    let begun = Instant::now();
-    for word in 1..=count {
+    let mut begun = Instant::now();
+    for word in 0..=count {
+        // The first one wakes the polling thread, and is not counted.
+        if word == 1 {
+            begun = Instant::now();
+        }
         push(&mut ring, word)?;
         // A system call only when the polling thread has fallen asleep.
         ring.submit().map_err(Error::system("io_uring_enter"))?;
