@@ -4,7 +4,7 @@
 mod stream;
 mod trip;
 
-use crate::cell::{Cell, Mode};
+use crate::cell::{Cell, Mode, SLICE_MAX};
 use crate::error::Error;
 use crate::payload::{Payloads, Slab};
 use crate::queue::{Queue, Receiver, Sender, Word};
@@ -134,35 +134,37 @@ impl<'a, const BYTES: usize, const SINGLE: bool> Flow<'a, BYTES, SINGLE> {
         Ok(())
     }
 
-    /// Receives what there is, at most a slice: reads the payloads, checks the order (`next` is
-    /// the word that should come), and gives each word to `receive`. Returns how many came.
+    /// Receives what there is, at most a slice, into the first places of `words`: reads the
+    /// payloads and checks the order (`next` is the word that should come). Returns how many came.
     #[inline(always)]
     fn receive(
         &self,
         receiver: &mut impl Receiver,
         next: &mut u64,
-        mut receive: impl FnMut(Word),
+        words: &mut [Word; SLICE_MAX],
     ) -> Result<usize, Error> {
         let mut fault = None;
-        let mut take = |word: Word| {
+        let mut check = |word: Word| {
             if word.get() != *next || !self.payloads.read(word) {
                 fault = Some((*next, word));
             }
             *next += 1;
-            receive(word);
         };
         let count = if SINGLE {
-            let count = receiver.drain(take);
+            let count = receiver.drain(|word| {
+                check(word);
+                // The one word of a round trip; in a stream nobody looks at it.
+                words[0] = word;
+            });
             if BYTES > 0 {
                 receiver.prefetch(|word| self.payloads.address(word).cast_const().cast());
             }
             count
         } else {
-            let mut words = [Word::MIN; crate::cell::SLICE_MAX];
             let count = receiver.pop_slice(&mut words[..self.slice]);
             let words = &words[..count];
             words.iter().for_each(|&word| self.payloads.prefetch(word));
-            words.iter().for_each(|&word| take(word));
+            words.iter().for_each(|&word| check(word));
             count
         };
         fault.map_or(

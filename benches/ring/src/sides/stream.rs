@@ -51,9 +51,13 @@ impl<'a, R: Receiver, const BYTES: usize, const SINGLE: bool> Receiving<'a, R, B
 impl<R: Receiver, const BYTES: usize, const SINGLE: bool> Side for Receiving<'_, R, BYTES, SINGLE> {
     fn run(&mut self, count: u64, watch: &Watch) -> Result<(), Error> {
         let mut wait = self.flow.wait(watch);
+        let mut words = [Word::MIN; SLICE_MAX];
         let mut next = 1;
         while next <= count {
-            if self.flow.receive(&mut self.receiver, &mut next, |_| ())? == 0 {
+            let received = self
+                .flow
+                .receive(&mut self.receiver, &mut next, &mut words)?;
+            if received == 0 {
                 wait.again()?;
             }
         }

@@ -38,6 +38,7 @@ impl<S: Sender, R: Receiver, const BYTES: usize, const SINGLE: bool> Side
     fn run(&mut self, count: u64, watch: &Watch) -> Result<(), Error> {
         let mut wait = self.there.wait(watch);
         let mut words = [Word::MIN; SLICE_MAX];
+        let mut returned = words;
         let slice = if SINGLE { 1 } else { self.there.slice };
         let mut next = 1;
         for trip in 0..count {
@@ -45,7 +46,10 @@ impl<S: Sender, R: Receiver, const BYTES: usize, const SINGLE: bool> Side
             self.there
                 .send(&mut self.sender, &words[..slice], &mut wait)?;
             while next <= (trip + 1) * slice as u64 {
-                if self.back.receive(&mut self.receiver, &mut next, |_| ())? == 0 {
+                let received = self
+                    .back
+                    .receive(&mut self.receiver, &mut next, &mut returned)?;
+                if received == 0 {
                     wait.again()?;
                 }
             }
@@ -89,14 +93,9 @@ impl<R: Receiver, S: Sender, const BYTES: usize, const SINGLE: bool> Side
         let slice = if SINGLE { 1 } else { self.there.slice };
         let mut next = 1;
         while next <= count * slice as u64 {
-            let mut received = 0;
-            self.there.receive(&mut self.receiver, &mut next, |word| {
-                // `receive` gives at most a slice: one word if SINGLE, and no more is under way.
-                if let Some(place) = words.get_mut(received) {
-                    *place = word;
-                }
-                received += 1;
-            })?;
+            let received = self
+                .there
+                .receive(&mut self.receiver, &mut next, &mut words)?;
             if received == 0 {
                 wait.again()?;
                 continue;
