@@ -166,7 +166,7 @@ fn chosen(args: &Args, cells: &[Cell]) -> Vec<usize> {
 
 fn write(args: &Args, figures: &Figures) -> Result<(), Error> {
     if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(figures).map_err(std::io::Error::from);
+        let text = serde_json::to_string(figures).map_err(std::io::Error::from);
         let written = text.and_then(|text| fs::write(path, text));
         written.map_err(|source| Error::Write {
             path: path.clone(),

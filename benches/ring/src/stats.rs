@@ -1,16 +1,24 @@
 //! Medians, quartiles and paired ratios.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// A sample in three numbers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Quartiles {
     /// A quarter of the values lie below it.
+    #[serde(serialize_with = "rounded")]
     pub q1: f64,
     /// Half of the values lie below it.
+    #[serde(serialize_with = "rounded")]
     pub median: f64,
     /// Three quarters of the values lie below it.
+    #[serde(serialize_with = "rounded")]
     pub q3: f64,
+}
+
+/// Writes a value with three decimals: more were not measured.
+fn rounded<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64((value * 1000.0).round() / 1000.0)
 }
 
 impl Quartiles {

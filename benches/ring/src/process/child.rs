@@ -107,8 +107,10 @@ impl Ends {
             }
             transports.push(Transport::new(Figure::trip(name), bytes));
         }
-        let iceoryx = Iceoryx::open(side, parent)?;
-        transports.push(Transport::new(Figure::trip("iceoryx2"), iceoryx));
+        let trip = Iceoryx::open(side, parent, "trip")?;
+        transports.push(Transport::new(Figure::trip("iceoryx2"), trip));
+        let stream = Iceoryx::open(side, parent, "stream")?;
+        transports.push(Transport::new(Figure::stream("iceoryx2", 1), stream));
         Ok((shared, transports))
     }
 }

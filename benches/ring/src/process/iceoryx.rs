@@ -3,7 +3,9 @@
 
 use iceoryx2::port::publisher::Publisher;
 use iceoryx2::port::subscriber::Subscriber;
-use iceoryx2::prelude::{LogLevel, Node, NodeBuilder, ServiceName, ipc, set_log_level};
+use iceoryx2::prelude::{
+    BackpressureStrategy, LogLevel, Node, NodeBuilder, ServiceName, ipc, set_log_level,
+};
 
 use crate::error::Error;
 use crate::process::channel::Channel;
@@ -24,20 +26,29 @@ fn failed(error: impl std::fmt::Debug) -> Error {
     }
 }
 
+/// Words a subscriber's buffer has room for, as the other queues have here.
+const BUFFER: usize = super::solo::CAPACITY;
+
 impl Iceoryx {
-    /// Opens the ports of one side; `parent` makes the services' names those of this run.
+    /// Opens the ports of one side. `parent`, the parent's process id, and `what` make the services'
+    /// names those of this run and this figure.
+    ///
+    /// A full buffer makes the publisher try again until the word is delivered: no word is lost.
     ///
     /// # Errors
     /// What the library says.
-    pub fn open(side: Side, parent: u32) -> Result<Self, Error> {
+    pub fn open(side: Side, parent: u32, what: &str) -> Result<Self, Error> {
         set_log_level(LogLevel::Error);
         let node = NodeBuilder::new()
             .create::<ipc::Service>()
             .map_err(failed)?;
         let service = |way: &str| {
-            let name = format!("brigade-ring-bench/{parent}/{way}");
+            let name = format!("brigade-ring-bench/{parent}/{what}/{way}");
             let name: ServiceName = (&*name).try_into().map_err(failed)?;
             let builder = node.service_builder(&name).publish_subscribe::<u64>();
+            let builder = builder
+                .enable_safe_overflow(false)
+                .subscriber_max_buffer_size(BUFFER);
             builder.open_or_create().map_err(failed)
         };
         let (there, back) = (service("there")?, service("back")?);
@@ -45,9 +56,13 @@ impl Iceoryx {
             Side::Parent => (there, back),
             Side::Child => (back, there),
         };
+        let publisher = to
+            .publisher_builder()
+            .backpressure_strategy(BackpressureStrategy::RetryUntilDelivered);
+        let subscriber = from.subscriber_builder().buffer_size(BUFFER);
         Ok(Self {
-            publisher: to.publisher_builder().create().map_err(failed)?,
-            subscriber: from.subscriber_builder().create().map_err(failed)?,
+            publisher: publisher.create().map_err(failed)?,
+            subscriber: subscriber.create().map_err(failed)?,
             _node: node,
         })
     }

@@ -224,3 +224,58 @@ fn panel(seen: &Seen, title: &str, mode: Mode, slice_words: usize) -> Panel {
         mark: (mode == Mode::Trip).then(|| (seen.floor_ns.median, "the probe".into())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::process::Figure;
+
+    fn slice(name: &'static str, round: u32, ns: f64) -> Slice {
+        Slice {
+            figure: Figure::trip(name),
+            round,
+            class: Class::SameL3,
+            ns,
+            floor_ns: 80.0,
+        }
+    }
+
+    #[test]
+    fn the_ring_is_compared_in_common_rounds() {
+        let rounds = 1..=SLICES_MIN as u32;
+        let slices = rounds.flat_map(|round| {
+            let slow = f64::from(round);
+            [
+                slice(RING, round, 3.0 * slow),
+                slice(THREADS, round, 2.0 * slow),
+                slice(GETPPID, round, 6.0 * slow),
+            ]
+        });
+        let outcome = Outcome {
+            slices: slices.collect(),
+            moved: 0,
+        };
+        let report = Report::new(&outcome);
+        let median = |times: Option<Quartiles>| times.unwrap().median;
+        assert_eq!(median(report.classes[0].ring_times_threads), 1.5);
+        assert_eq!(median(report.classes[0].ring_times_getppid), 0.5);
+        let table = table(&report);
+        assert!(
+            table.contains("1.15 is missed") && table.contains("0.5 is met"),
+            "{table}"
+        );
+        assert!(table.contains("other L3: not seen") && table.contains("siblings: not seen"));
+    }
+
+    #[test]
+    fn without_a_ring_there_is_no_verdict() {
+        let slices = (0..9).map(|round| slice(GETPPID, round, 100.0));
+        let outcome = Outcome {
+            slices: slices.collect(),
+            moved: 0,
+        };
+        let report = Report::new(&outcome);
+        assert!(report.classes[0].ring_times_threads.is_none());
+        assert!(!table(&report).contains("The ring's round trip"));
+    }
+}
