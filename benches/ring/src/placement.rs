@@ -52,12 +52,12 @@ pub struct Limits {
     pub same_l3_below_ns: f64,
 }
 
-/// Round trips of some 55, 115 and 360 to 600 ns were seen on Zen 3, of 66 to 102 and 490 to 520
+/// Round trips of some 55, 115 and 360 to 600 ns were seen on Zen 3, of 59 to 102 and 470 to 520
 /// on Zen 5 (no siblings there); the limits lie between them.
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            siblings_below_ns: 62.0,
+            siblings_below_ns: 57.0,
             same_l3_below_ns: 220.0,
         }
     }
@@ -142,8 +142,8 @@ mod tests {
         let limits = Limits::default();
         for (ns, class) in [
             (55.0, Class::Siblings),
-            (61.9, Class::Siblings),
-            (62.0, Class::SameL3),
+            (56.9, Class::Siblings),
+            (57.0, Class::SameL3),
             (115.0, Class::SameL3),
             (220.0, Class::Other),
             (600.0, Class::Other),
