@@ -1,8 +1,10 @@
 //! The parent: what comes next, how long it took, where the cores stood.
 
 use std::process::Child;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use brigade_topology::pin_current_thread;
@@ -64,7 +66,8 @@ pub fn run(plan: &Plan) -> Result<Outcome, Error> {
     pin_current_thread(plan.cores[0])?;
     let (own, others) = Ends::pair()?;
     let child = child::start(plan.cores[1], others)?;
-    guard(child);
+    let failed = Arc::new(AtomicBool::new(false));
+    let guard = guard(child, failed.clone());
     let (shared, transports) = own.transports(Side::Parent, std::process::id())?;
     let solos = solo::all(plan.cores[1]);
     let mut parent = Parent {
@@ -77,21 +80,26 @@ pub fn run(plan: &Plan) -> Result<Outcome, Error> {
         transports,
         solos,
     };
-    let result = parent.rounds();
+    // The child that fails with its parent is not reported: the parent's reason is.
+    let result = parent.rounds().inspect_err(|_| failed.store(true, Relaxed));
+    result?;
     shared.step.0.store(QUIT, Relaxed);
     shared.watch.meet()?;
-    result.map(|()| parent.outcome)
+    // The kernel kills a child as soon as the thread that started it ends.
+    guard.join().map_err(|_| Error::Panicked)?;
+    Ok(parent.outcome)
 }
 
-/// Ends this process when the child fails: the parent may be waiting for it in the kernel.
-fn guard(mut child: Child) {
+/// Ends this process when the child fails first: the parent may be waiting for it in the kernel.
+fn guard(mut child: Child, failed: Arc<AtomicBool>) -> JoinHandle<()> {
     thread::spawn(move || {
         let status = child.wait();
-        if !status.as_ref().is_ok_and(|status| status.success()) {
+        let succeeded = status.as_ref().is_ok_and(|status| status.success());
+        if !succeeded && !failed.load(Relaxed) {
             eprintln!("ring bench: the child process failed: {status:?}");
             std::process::exit(1);
         }
-    });
+    })
 }
 
 struct Parent<'a> {
