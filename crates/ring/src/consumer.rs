@@ -22,6 +22,10 @@ pub struct Consumer<T: Item> {
 // belong to it alone and move with it; all it shares is atomic.
 unsafe impl<T: Item + Send> Send for Consumer<T> {}
 
+/// How long a consumer waits for a larger batch before it is content with less: see `End::refill`.
+/// Short, as the last items of a burst wait meanwhile.
+const PATIENCE: usize = 1;
+
 /// Whether the consumer may empty this slot.
 ///
 /// Acquire, paired with the producer's Release store of the item: this item, all items before it,
@@ -46,7 +50,7 @@ impl<T: Item> Consumer<T> {
         if !self.refill() {
             return None;
         }
-        let word = self.take(0);
+        let word = self.take();
         self.end.0.advance(1);
         // SAFETY: the word was stored by this ring's producer, from a `T`, and its slot is now
         // empty: it is turned back only here.
@@ -78,10 +82,11 @@ impl<T: Item> Consumer<T> {
     {
         let mut popped = 0;
         while popped < out.len() && self.refill() {
-            let count = self.end.0.covered(out.len() - popped);
-            for (ahead, place) in out[popped..popped + count].iter_mut().enumerate() {
+            let run = self.end.0.run(out.len() - popped);
+            let count = run.len();
+            for (slot, place) in run.iter().zip(&mut out[popped..]) {
                 // SAFETY: the word was stored by this ring's producer, from a `T`.
-                *place = unsafe { T::from_word(self.take(ahead)) };
+                *place = unsafe { T::from_word(empty(slot)) };
             }
             self.end.0.advance(count);
             popped += count;
@@ -142,26 +147,30 @@ impl<T: Item> Consumer<T> {
 
     #[inline]
     fn refill(&mut self) -> bool {
-        self.end.0.refill(is_full)
+        self.end.0.refill(PATIENCE, is_full)
     }
 
-    /// Empties the slot `ahead` of the index; the credit covers it.
-    ///
-    /// Release: what this end read through the item while it was queued was read before the
-    /// producer may fill the slot again. The slot is emptied at once, in slot order: the producer
-    /// relies on the order, and emptying lazily, in batches, was measured to make the round trip
-    /// half as long again.
+    /// Empties the slot at the index; the credit covers it.
     #[inline]
-    fn take(&self, ahead: usize) -> NonZeroU64 {
-        debug_assert!(ahead < self.end.0.credit());
-        let slot = self.end.0.slot(ahead);
-        let word = slot.load(Relaxed);
-        slot.store(NIL, Release);
-        debug_assert_ne!(word, NIL, "a slot within the credit is full");
-        // SAFETY: the credit covers this slot: a successful probe synchronised with the producer
-        // after it had filled it with a non-null word, and only this end empties it.
-        unsafe { NonZeroU64::new_unchecked(word) }
+    fn take(&self) -> NonZeroU64 {
+        debug_assert!(self.end.0.credit() > 0);
+        empty(self.end.0.slot(0))
     }
+}
+
+/// Empties a slot that the credit covers.
+///
+/// Release: what this end read through the item while it was queued was read before the producer
+/// may fill the slot again. The slot is emptied at once, in slot order: the producer relies on the
+/// order, and emptying lazily, in batches, was measured to make the round trip half as long again.
+#[inline]
+fn empty(slot: &AtomicU64) -> NonZeroU64 {
+    let word = slot.load(Relaxed);
+    slot.store(NIL, Release);
+    debug_assert_ne!(word, NIL, "a slot within the credit is full");
+    // SAFETY: the credit covers this slot: a successful probe synchronised with the producer after
+    // it had filled it with a non-null word, and only this end empties it.
+    unsafe { NonZeroU64::new_unchecked(word) }
 }
 
 impl<T: Item> Drop for Consumer<T> {

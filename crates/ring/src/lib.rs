@@ -37,14 +37,21 @@
 //!   ready the distance is halved, down to 1; so a ring of N holds exactly N items, an item alone
 //!   in the ring is found at once, and neither end can wait for ever for a batch to fill up. The
 //!   two ends thus keep a distance that adapts to their speeds, instead of fighting for one line.
+//! - **History and patience.** A probe begins at twice the distance that was good for the last
+//!   time, and looks several times (in proportion to the distance, so bounded) before it halves
+//!   it. Without patience, the faster end caught up with the other and took its line away word by
+//!   word: slices between far cores ran at a quarter to a seventh of the speed. Without history,
+//!   an end that waits for single items would look far ahead each time.
 //! - **Wrapping by comparison**, as the index is private anyway: any capacity will do, not only
 //!   powers of two.
 //! - **Emptying slots at once**, each with its own store. Emptying them lazily, in batches, was
 //!   measured in a prototype and made the round trip half as long again.
 //! - **A line for each end** and whole lines for the slots ([`LINE_BYTES`], a parameter of the
 //!   target): otherwise every push would take the consumer's index away from it.
+//! - **Claiming the line of one awaited item** (`prefetchw`), by an end that last found nothing:
+//!   then emptying the slot needs no second transaction, which would stand before the reply.
 //! - **What is not there**: cache push, that is `prefetchw` on the lines that are about to be
-//!   filled. It was measured in a prototype and hurt, costing about half of the throughput.
+//!   filled or emptied. It was measured and hurt, at either end, by up to half of the throughput.
 //!   Prefetching the *payload* of a queued item, for reading, is another matter: see
 //!   [`Consumer::prefetch`].
 //!

@@ -21,6 +21,10 @@ pub struct Producer<T: Item> {
 // it alone and move with it; all it shares is atomic.
 unsafe impl<T: Item + Send> Send for Producer<T> {}
 
+/// How long a producer waits for room further ahead before it is content with less: see
+/// `End::refill`. A full ring is no hurry.
+const PATIENCE: usize = 4;
+
 /// Whether the producer may fill this slot.
 ///
 /// Acquire, paired with the consumer's Release store of NIL: the consumer had finished with this
@@ -48,7 +52,7 @@ impl<T: Item> Producer<T> {
         if !self.refill() {
             return Err(item);
         }
-        self.put(0, item.into_word());
+        self.put(item.into_word());
         self.end.0.advance(1);
         Ok(())
     }
@@ -60,7 +64,7 @@ impl<T: Item> Producer<T> {
         let mut pushed = 0;
         while self.refill() {
             let Some(item) = items.next() else { break };
-            self.put(0, item.into_word());
+            self.put(item.into_word());
             self.end.0.advance(1);
             pushed += 1;
         }
@@ -74,9 +78,10 @@ impl<T: Item> Producer<T> {
     {
         let mut rest = items;
         while !rest.is_empty() && self.refill() {
-            let (now, later) = rest.split_at(self.end.0.covered(rest.len()));
-            for (ahead, item) in now.iter().enumerate() {
-                self.put(ahead, item.into_word());
+            let run = self.end.0.run(rest.len());
+            let (now, later) = rest.split_at(run.len());
+            for (slot, item) in run.iter().zip(now) {
+                fill(slot, item.into_word());
             }
             self.end.0.advance(now.len());
             rest = later;
@@ -108,19 +113,25 @@ impl<T: Item> Producer<T> {
     fn refill(&mut self) -> bool {
         // `prefetchw` (claiming the lines ahead for writing, "cache push") would go here. It was
         // measured and hurt, costing about half of the throughput: leave it out.
-        self.end.0.refill(is_empty)
+        self.end.0.refill(PATIENCE, is_empty)
     }
 
-    /// Fills the slot `ahead` of the index; the credit covers it.
-    ///
-    /// Release: what was written before the push, such as the payload behind the item, is there
-    /// for whoever finds the item. And because every slot is filled with Release, in slot order,
-    /// finding one item vouches for all those before it.
+    /// Fills the slot at the index; the credit covers it.
     #[inline]
-    fn put(&self, ahead: usize, word: NonZeroU64) {
-        debug_assert!(ahead < self.end.0.credit());
-        self.end.0.slot(ahead).store(word.get(), Release);
+    fn put(&self, word: NonZeroU64) {
+        debug_assert!(self.end.0.credit() > 0);
+        fill(self.end.0.slot(0), word);
     }
+}
+
+/// Fills a slot that the credit covers.
+///
+/// Release: what was written before the push, such as the payload behind the item, is there for
+/// whoever finds the item. And because every slot is filled with Release, in slot order, finding
+/// one item vouches for all those before it.
+#[inline]
+fn fill(slot: &AtomicU64, word: NonZeroU64) {
+    slot.store(word.get(), Release);
 }
 
 impl<T: Item> Drop for Producer<T> {

@@ -11,10 +11,16 @@ pub const DISK: &str = "mem:256M";
 
 /// Builds the release binary that is measured.
 pub fn build() -> Result<(), Error> {
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.args(["build", "--quiet", "--release", "--package", "brigade"]);
-    cargo.current_dir(root());
     output(&mut cargo).map(drop)
+}
+
+/// Cargo, in the workspace's folder.
+pub fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(root());
+    cargo
 }
 
 /// The workspace's folder.

@@ -1,6 +1,6 @@
 //! `cargo xtask figures`: what Brigade costs, measured on the release build itself.
 //!
-//! Every figure compares runs of `brigade run` as child processes. Runs of the things compared
+//! Every figure but `ring` compares runs of `brigade run` as child processes. Runs of the things compared
 //! take turns, round after round, so that what else the machine does falls on all of them alike; a
 //! table shows the median of the rounds and, after it, the least and the greatest.
 
@@ -12,6 +12,7 @@ mod flushes;
 mod idle;
 mod pages;
 mod portal;
+mod ring;
 mod stats;
 mod wire;
 
@@ -23,35 +24,48 @@ pub struct Figure {
     pub name: &'static str,
     /// One line.
     pub what: &'static str,
+    /// Whether it runs Brigade itself, which is then built first.
+    runs_brigade: bool,
     measure: fn() -> Result<String, Error>,
 }
 
 /// All figures, in the order of the README.
-pub static FIGURES: [Figure; 5] = [
+pub static FIGURES: [Figure; 6] = [
     Figure {
         name: "pages",
         what: "pages/s and CPU time per page, fused and spread",
+        runs_brigade: true,
         measure: pages::measure,
     },
     Figure {
         name: "copies",
         what: "copies of payload per page, by stage",
+        runs_brigade: true,
         measure: copies::measure,
     },
     Figure {
         name: "flushes",
         what: "flushes and writes of the disk per order",
+        runs_brigade: true,
         measure: flushes::measure,
     },
     Figure {
         name: "cohort",
         what: "pages/s and latency by the size of the cohort, fused and spread",
+        runs_brigade: true,
         measure: cohort::measure,
     },
     Figure {
         name: "idle",
         what: "CPU and wake-ups of an idle Brigade, and its first answer",
+        runs_brigade: true,
         measure: idle::measure,
+    },
+    Figure {
+        name: "ring",
+        what: "Brigade's ring beside other queues, and between processes beside system calls",
+        runs_brigade: false,
+        measure: ring::measure,
     },
 ];
 
@@ -64,12 +78,14 @@ pub fn named(name: &str) -> &'static [Figure] {
     at.map_or(&[], |at| &FIGURES[at..=at])
 }
 
-/// Builds Brigade, then measures `figures` and prints each table as it is done.
+/// Builds Brigade if need be, then measures `figures` and prints each table as it is done.
 ///
 /// # Errors
 /// When the build fails or a run does not answer as it should.
 pub fn run(figures: &[Figure]) -> Result<(), Error> {
-    child::build()?;
+    if figures.iter().any(|figure| figure.runs_brigade) {
+        child::build()?;
+    }
     for figure in figures {
         println!("{}: {}", figure.name, figure.what);
         println!("{}", (figure.measure)()?);

@@ -37,4 +37,16 @@ pub(crate) const EDGES: &[Edge] = &[
         "crates/stages/block/src/engine/uring.rs",
         "the kernel reads and writes pages behind the compiler's back",
     ),
+    edge(
+        "benches/ring/src/payload.rs",
+        "payloads in a slab that two threads share; the queue that is measured orders them",
+    ),
+    edge(
+        "benches/ring/src/peers/",
+        "bulk operations and lent ends of other queues",
+    ),
+    edge(
+        "benches/ring/src/process/",
+        "memory that two processes map, and the kernel's rings",
+    ),
 ];

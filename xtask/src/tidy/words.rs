@@ -88,9 +88,14 @@ fn gives_reason(source: &Source<'_>, argument: usize) -> bool {
     token.is_some_and(|token| token.text.split_whitespace().count() >= REASON_WORDS_MIN)
 }
 
-/// Names of registries and of this or that machine's folders, in any file but the lock file.
+/// Whether a file is a lock file: the workspace's, or that of a workspace inside it.
+fn is_lock(path: &str) -> bool {
+    path.rsplit('/').next() == Some("Cargo.lock")
+}
+
+/// Names of registries and of this or that machine's folders, in any file but the lock files.
 pub(crate) fn traces(tree: &Tree) -> Vec<Violation> {
-    let files = tree.files().filter(|(path, _)| *path != "Cargo.lock");
+    let files = tree.files().filter(|(path, _)| !is_lock(path));
     let lines =
         files.flat_map(|(path, text)| text.lines().enumerate().map(move |line| (path, line)));
     lines
@@ -128,21 +133,19 @@ fn names_path(line: &str, folder: &str) -> bool {
     })
 }
 
-/// Packages that the lock file takes from elsewhere than the public index.
+/// Packages that a lock file takes from elsewhere than the public index.
 pub(crate) fn foreign_sources(tree: &Tree) -> Vec<Violation> {
-    let lock = tree
-        .text("Cargo.lock")
-        .unwrap_or_default()
-        .lines()
-        .enumerate();
-    let foreign = lock.filter(|(_, line)| {
+    let locks = tree.files().filter(|(path, _)| is_lock(path));
+    let lines =
+        locks.flat_map(|(path, text)| text.lines().enumerate().map(move |line| (path, line)));
+    let foreign = lines.filter(|(_, (_, line))| {
         line.strip_prefix("source = ")
             .is_some_and(|source| source.trim_matches('"') != PUBLIC_INDEX)
     });
     foreign
-        .map(|(index, line)| {
+        .map(|(path, (index, line))| {
             let what = format!("a package from elsewhere: {line}");
-            Violation::new("Cargo.lock", index + 1, what, "use the public index only")
+            Violation::new(path, index + 1, what, "use the public index only")
         })
         .collect()
 }
@@ -213,7 +216,8 @@ mod tests {
     #[test]
     fn traces_are_looked_for_in_every_file() {
         let text = format!("a\n#{}{}/b\n", MACHINE_PATHS[0].0, MACHINE_PATHS[0].1);
-        let violations = traces(&Tree::of(&[(".ci/run", &text), ("Cargo.lock", &text)]));
+        let locks = [("Cargo.lock", &*text), ("benches/a/Cargo.lock", &*text)];
+        let violations = traces(&Tree::of(&[(".ci/run", &text), locks[0], locks[1]]));
         assert_eq!(violations.len(), 1);
         assert_eq!((&*violations[0].path, violations[0].line), (".ci/run", 2));
     }
@@ -222,8 +226,10 @@ mod tests {
     fn packages_come_from_the_public_index() {
         let lock =
             format!("source = \"{PUBLIC_INDEX}\"\nsource = \"registry+https://mirror.example/\"\n");
-        let violations = foreign_sources(&Tree::of(&[("Cargo.lock", &lock)]));
-        assert_eq!(violations.len(), 1);
-        assert_eq!(violations[0].line, 2);
+        for path in ["Cargo.lock", "benches/a/Cargo.lock"] {
+            let violations = foreign_sources(&Tree::of(&[(path, &lock)]));
+            assert_eq!(violations.len(), 1);
+            assert_eq!((&*violations[0].path, violations[0].line), (path, 2));
+        }
     }
 }
