@@ -44,7 +44,7 @@ pub enum Nic {
 /// Arguments of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// web, echo, or a file with a pipeline.
+    /// web, echo, synthetic, or a file with a pipeline.
     #[arg(default_value = "web")]
     pub pipeline: String,
     /// Address and port to listen on (port 0: any free one).

@@ -18,6 +18,10 @@ pub fn registry() -> Registry {
         .add(brigade_bookstore::populate_kind())
         .add(brigade_db::kind())
         .add(brigade_fs::kind())
-        .add(brigade_block::kind());
+        .add(brigade_block::kind())
+        .add(brigade_synthetic::source_kind())
+        .add(brigade_synthetic::keyed_source_kind())
+        .add(brigade_synthetic::work_kind())
+        .add(brigade_synthetic::sink_kind());
     registry
 }

@@ -190,6 +190,7 @@ fn stage_of(plan: &Plan, seat: &SeatPlacement) -> StageDescription {
         replica: seat.replica,
         replicas: seat.replicas,
         replicable: stage.kind.is_replicable(),
+        batch_messages: batch_messages(stage),
     }
 }
 
@@ -262,5 +263,25 @@ fn writers_of(
         outputs,
         windows,
         counters,
+    }
+}
+
+/// What the stage's options, or its kind's defaults, say that it collects.
+fn batch_messages(stage: &brigade_graph::Stage) -> u64 {
+    let Some(name) = stage.kind.batch() else {
+        return 1;
+    };
+    let declared = stage
+        .kind
+        .options()
+        .iter()
+        .find(|option| option.name == name);
+    let value = stage
+        .options
+        .get(name)
+        .or(declared.map(|option| &option.default));
+    match value {
+        Some(brigade_stage::OptionValue::Integer(batch)) => u64::try_from(*batch).unwrap_or(1),
+        _ => 1,
     }
 }

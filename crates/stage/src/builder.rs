@@ -203,6 +203,14 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// The option `name`, a number.
+    pub fn real(&self, name: &str) -> Result<f64, StageError> {
+        match self.option(name) {
+            Some(OptionValue::Real(value)) => Ok(*value),
+            _ => Err(self.option_error(name, "a number")),
+        }
+    }
+
     /// The option `name`, a text.
     pub fn text(&self, name: &str) -> Result<String, StageError> {
         match self.option(name) {

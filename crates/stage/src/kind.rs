@@ -63,6 +63,7 @@ pub struct Kind {
     windows: Vec<WindowDeclaration>,
     options: Vec<OptionDeclaration>,
     replicable: bool,
+    batch_option: Option<String>,
     make: Arc<Make>,
 }
 
@@ -80,6 +81,7 @@ impl Kind {
             windows: Vec::new(),
             options: Vec::new(),
             replicable: false,
+            batch_option: None,
             make: Arc::new(make),
         }
     }
@@ -169,6 +171,18 @@ impl Kind {
     pub fn replicable(mut self) -> Kind {
         self.replicable = true;
         self
+    }
+
+    /// Names the option that says how many messages a stage of this kind collects before it works
+    /// on them together: whoever explains a pipeline must know.
+    pub fn batch_option(mut self, option: &str) -> Kind {
+        self.batch_option = Some(option.into());
+        self
+    }
+
+    /// The option of [`Kind::batch_option`]; a kind without one takes messages as they come.
+    pub fn batch(&self) -> Option<&str> {
+        self.batch_option.as_deref()
     }
 
     /// Whether a stage of this kind may run several times.

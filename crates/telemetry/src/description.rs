@@ -43,6 +43,8 @@ pub struct StageDescription {
     pub replicas: usize,
     /// Whether it may have more than one.
     pub replicable: bool,
+    /// Messages that it collects before it works on them together; 0 and 1 say that it does not.
+    pub batch_messages: u64,
 }
 
 impl StageDescription {

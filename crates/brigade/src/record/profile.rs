@@ -61,7 +61,7 @@ impl Mapping<'_> {
                     kind: d.kind.clone(),
                     replicable: d.replicable,
                     core_kind: None,
-                    batch_messages: 1,
+                    batch_messages: d.batch_messages.max(1),
                     replicas: vec![replica],
                 }),
             }

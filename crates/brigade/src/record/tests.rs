@@ -19,6 +19,7 @@ fn description() -> Description {
         core,
         replica,
         replicas,
+        batch_messages: 1,
         replicable: replicas > 1,
     };
     let lane = |from_stage, from_port: &str, to_stage, to_port: &str| EdgeDescription {
