@@ -12,9 +12,10 @@ const ANSWER: Duration = Duration::from_millis(1);
 /// Round trips that are timed together.
 const ROUND: u64 = 16;
 /// Wakes that are measured.
-const WAKES: usize = 16;
-/// The kernel has let the sleeper sleep by then.
-const DOZE: Duration = Duration::from_micros(100);
+const WAKES: usize = 32;
+/// The kernel has let the sleeper sleep by then. It is about as short as the pauses in a pipeline: a
+/// core that sleeps for long sleeps deeper, and takes several times as long to wake.
+const DOZE: Duration = Duration::from_micros(30);
 
 /// Measured costs; what the machine does not have, or what could not be measured, is `None`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -27,7 +28,7 @@ pub struct Costs {
     pub other_ns: Option<f64>,
     /// Time of the thread that wakes another one.
     pub wake_ns: Option<f64>,
-    /// From the wake-up to the first instruction of the other.
+    /// From the begin of the wake-up to the first instruction of the other.
     pub wake_latency_ns: Option<f64>,
 }
 
@@ -179,7 +180,11 @@ impl Bed {
             Err(_) => 0,
         };
         let wake = |_| {
-            thread::sleep(DOZE);
+            // Busy, as a core is that has something to wake another one for.
+            let end = Instant::now() + DOZE;
+            while Instant::now() < end {
+                std::hint::spin_loop();
+            }
             let begin_ns = self.now_ns();
             sleeper.unpark();
             let call_ns = self.now_ns() - begin_ns;
@@ -199,7 +204,7 @@ impl Bed {
             if woken_ns > begin_ns {
                 return Some(woken_ns - begin_ns);
             }
-            thread::yield_now();
+            std::hint::spin_loop();
         }
         None
     }

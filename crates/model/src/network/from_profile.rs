@@ -330,8 +330,8 @@ fn service(stage: &profile::Stage, mean_ps: f64) -> ServiceTime {
     }
 }
 
-/// How long a stage holds a request without the core: what is inside it over the rate, less its
-/// own work.
+/// How long a stage holds a request without the core: what is inside it over the rate (Little), less
+/// its own work and the waiting for its core.
 fn latency_ps(stage: &profile::Stage, messages: f64) -> u64 {
     let inside: Option<f64> = stage.replicas.iter().map(|r| r.inside_mean_messages).sum();
     let per_s: f64 = stage.replicas.iter().map(|r| r.messages_per_s).sum();
@@ -339,6 +339,17 @@ fn latency_ps(stage: &profile::Stage, messages: f64) -> u64 {
     let Some(inside) = inside.filter(|_| per_s > 0.0 && messages > 0.0) else {
         return 0;
     };
-    let held_ps = ((inside - busy).max(0.0) / per_s * 1e12) as u64;
+    // While the stage is ready, what it holds waits for the core, and would not on one of its own.
+    let of = |time: fn(&profile::StageTimes) -> f64| -> f64 {
+        stage.replicas.iter().map(|r| time(&r.times)).sum()
+    };
+    let awaiting = of(|times| times.awaiting_ratio);
+    let not_working = awaiting + of(|times| times.ready_ratio) + of(|times| times.blocked_ratio);
+    let own = if not_working > 0.0 {
+        awaiting / not_working
+    } else {
+        1.0
+    };
+    let held_ps = ((inside - busy).max(0.0) * own / per_s * 1e12) as u64;
     if held_ps < LATENCY_MIN_PS { 0 } else { held_ps }
 }

@@ -95,7 +95,7 @@ pub struct Waking {
     pub spin_ns: f64,
     /// Time of the core that wakes another one.
     pub wake_ns: f64,
-    /// From the wake-up to the first instruction of the core that was parked.
+    /// From the begin of the wake-up to the first instruction of the core that was parked.
     pub latency_ns: f64,
 }
 

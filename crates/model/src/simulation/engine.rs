@@ -350,8 +350,9 @@ impl<'a> Engine<'a> {
         let mut busy_ps = 0;
         for other in sent_to {
             if matches!(self.wiring.cores[other].state, CoreState::Idle(_)) {
-                busy_ps += self.wake_ps;
+                // The latency counts from the begin of the call.
                 self.plan_look(other, self.now_ps + busy_ps + self.wake_latency_ps);
+                busy_ps += self.wake_ps;
             }
         }
         let woke = busy_ps > 0;
