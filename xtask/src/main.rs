@@ -4,17 +4,23 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use xtask::figures::{self, FIGURES};
+use xtask::planted;
 use xtask::tidy::{self, Tree};
 
-const USAGE: &str = "usage: cargo xtask tidy | figures [NAME|all]
+const USAGE: &str = "usage: cargo xtask tidy | planted [SEED [SEEDS]] | figures [NAME|all]
 
   tidy             check the habits of the house; exit 1 if any is broken
+  planted          run pipelines with a planted limit, and see whether `explain` names it (about a
+                   minute for each seed); exit 1 if it does not
   figures NAME     measure the release build and print a table; each takes about a minute:";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["tidy"] => tidy(),
+        ["planted"] => planted("1", "1"),
+        ["planted", seed] => planted(seed, "1"),
+        ["planted", seed, seeds] => planted(seed, seeds),
         ["figures"] => figures("all"),
         ["figures", name] => figures(name),
         _ => usage(),
@@ -39,6 +45,19 @@ fn figures(name: &str) -> ExitCode {
         Err(error) => {
             eprintln!("figures: {error}");
             ExitCode::FAILURE
+        }
+    }
+}
+
+fn planted(seed: &str, seeds: &str) -> ExitCode {
+    let (Ok(seed), Ok(seeds)) = (seed.parse(), seeds.parse()) else {
+        return usage();
+    };
+    match planted::run(seed, seeds) {
+        Ok(score) => ExitCode::from(u8::from(score.right < score.all)),
+        Err(error) => {
+            eprintln!("planted: {error}");
+            ExitCode::from(2)
         }
     }
 }

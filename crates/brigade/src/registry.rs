@@ -21,7 +21,9 @@ pub fn registry() -> Registry {
         .add(brigade_block::kind())
         .add(brigade_synthetic::source_kind())
         .add(brigade_synthetic::keyed_source_kind())
+        .add(brigade_synthetic::open_source_kind())
         .add(brigade_synthetic::work_kind())
-        .add(brigade_synthetic::sink_kind());
+        .add(brigade_synthetic::sink_kind())
+        .add(brigade_synthetic::drain_kind());
     registry
 }

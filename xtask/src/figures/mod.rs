@@ -4,7 +4,7 @@
 //! take turns, round after round, so that what else the machine does falls on all of them alike; a
 //! table shows the median of the rounds and, after it, the least and the greatest.
 
-mod child;
+pub(crate) mod child;
 mod cohort;
 mod copies;
 mod error;

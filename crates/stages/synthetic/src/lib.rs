@@ -9,7 +9,8 @@
 //!   keys, one of which may be hot.
 //! - **work** burns time, touches memory, waits, collects batches, or keeps pages for itself. It may
 //!   have replicas.
-//! - The **sink** sends each message back to the source.
+//! - The **sink** sends each message back to the source. (`synthetic-source-open` and
+//!   `synthetic-drain` have no way back, so that only full rings hold anybody up.)
 //!
 //! All of it is said by options in a pipeline's file (`pipelines/synthetic.toml`), or by a [`Spec`].
 
@@ -21,8 +22,10 @@ mod spec;
 mod work;
 
 pub use error::SyntheticError;
-pub use sink::kind as sink_kind;
-pub use source::{keyed_kind as keyed_source_kind, kind as source_kind};
+pub use sink::{drain_kind, kind as sink_kind};
+pub use source::{
+    keyed_kind as keyed_source_kind, kind as source_kind, open_kind as open_source_kind,
+};
 pub use spec::{Spec, StageSpec};
 pub use work::kind as work_kind;
 

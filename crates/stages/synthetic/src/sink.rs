@@ -1,4 +1,4 @@
-//! The sink: sends each message back to the source.
+//! The sink: sends each message back to the source, or drops it.
 
 use brigade_stage::{Input, Io, Kind, Message, Output, Stage, StageError};
 
@@ -15,6 +15,28 @@ pub fn kind() -> Kind {
     .input::<Item>("input")
     .output::<Item>("replies")
     .needs("input", "replies", 1)
+}
+
+/// The kind `synthetic-drain`: `input` -> nowhere. For a source without a window.
+pub fn drain_kind() -> Kind {
+    Kind::new("synthetic-drain", |b| {
+        let input = b.input("input")?;
+        Ok(Box::new(Drain { input }))
+    })
+    .input::<Item>("input")
+}
+
+struct Drain {
+    input: Input<Item>,
+}
+
+impl Stage for Drain {
+    fn run(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
+        while let Some(message) = io.take(self.input) {
+            io.release(message);
+        }
+        Ok(())
+    }
 }
 
 struct Sink {

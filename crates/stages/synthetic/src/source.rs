@@ -11,55 +11,73 @@ use crate::{Item, SyntheticError, count};
 
 /// The kind `synthetic-source`: its messages go to any replica of the next stage.
 pub fn kind() -> Kind {
-    let kind = Kind::new("synthetic-source", |b| Ok(Box::new(Source::new(b, false)?)));
+    let kind = Kind::new("synthetic-source", |b| {
+        Ok(Box::new(Source::new(b, false, true)?))
+    });
+    answered(declared(kind.output::<Item>("requests")))
+}
+
+/// The kind `synthetic-source-open`: without replies and without a window, so that only full rings
+/// hold it up.
+pub fn open_kind() -> Kind {
+    let kind = Kind::new("synthetic-source-open", |b| {
+        Ok(Box::new(Source::new(b, false, false)?))
+    });
     declared(kind.output::<Item>("requests"))
 }
 
 /// The kind `synthetic-source-keyed`: all messages of one key go to one replica of the next stage.
 pub fn keyed_kind() -> Kind {
     let make = |b: &mut Builder<'_>| -> Result<Box<dyn Stage>, StageError> {
-        Ok(Box::new(Source::new(b, true)?))
+        Ok(Box::new(Source::new(b, true, true)?))
     };
-    declared(Kind::new("synthetic-source-keyed", make).output_keyed::<Item>("requests"))
+    let kind = Kind::new("synthetic-source-keyed", make);
+    answered(declared(kind.output_keyed::<Item>("requests")))
+}
+
+fn answered(kind: Kind) -> Kind {
+    kind.input::<Item>("replies")
+        .window("requests", "requests", "replies", 16)
 }
 
 fn declared(kind: Kind) -> Kind {
     let integer = OptionValue::Integer;
-    kind.input::<Item>("replies")
-        .window("requests", "requests", "replies", 16)
-        .option(
-            "rate_per_s",
-            OptionValue::Real(0.0),
-            "messages a second, as far as the window allows; 0: as many as it allows",
-        )
-        .option(
-            "arrivals",
-            OptionValue::text("deterministic"),
-            "gaps at a rate: deterministic or exponential",
-        )
-        .option(
-            "burst_messages",
-            integer(1),
-            "messages that come together; their rate is `rate_per_s` all the same",
-        )
-        .option(
-            "think_us",
-            integer(0),
-            "without a rate: pause between a reply and the next message of its token",
-        )
-        .option("keys", integer(1024), "different keys")
-        .option(
-            "hot_key_ratio",
-            OptionValue::Real(0.0),
-            "share of the messages that have key 0 whatever is drawn",
-        )
-        .option("seed", integer(1), "decides gaps and keys")
+    kind.option(
+        "rate_per_s",
+        OptionValue::Real(0.0),
+        "messages a second, as far as the window allows; 0: as many as it allows",
+    )
+    .option(
+        "arrivals",
+        OptionValue::text("deterministic"),
+        "gaps at a rate: deterministic or exponential",
+    )
+    .option(
+        "burst_messages",
+        integer(1),
+        "messages that come together; their rate is `rate_per_s` all the same",
+    )
+    .option(
+        "think_us",
+        integer(0),
+        "without a rate: pause between a reply and the next message of its token",
+    )
+    .option("keys", integer(1024), "different keys")
+    .option(
+        "hot_key_ratio",
+        OptionValue::Real(0.0),
+        "share of the messages that have key 0 whatever is drawn",
+    )
+    .option("seed", integer(1), "decides gaps and keys")
 }
+
+/// Messages sent in one run at most.
+const COHORT_MAX: usize = 64;
 
 struct Source {
     requests: Output<Item>,
-    replies: Input<Item>,
-    window: Window,
+    /// Where replies come in, and the window that they give tokens back to.
+    answers: Option<(Input<Item>, Window)>,
     keyed: bool,
     gap_ns: u64,
     arrivals: Distribution,
@@ -74,10 +92,12 @@ struct Source {
     left: u64,
     /// Without a rate: when tokens that came back may leave again.
     thinking: VecDeque<u64>,
+    /// There was no room for the last message.
+    is_full: bool,
 }
 
 impl Source {
-    fn new(b: &mut Builder<'_>, keyed: bool) -> Result<Source, StageError> {
+    fn new(b: &mut Builder<'_>, keyed: bool, answered: bool) -> Result<Source, StageError> {
         let rate_per_s = b.real("rate_per_s")?.max(0.0);
         let burst = count(b, "burst_messages")?.max(1);
         let gap_ns = match rate_per_s {
@@ -91,8 +111,10 @@ impl Source {
         }
         Ok(Source {
             requests: b.output("requests")?,
-            replies: b.input("replies")?,
-            window: b.window("requests")?,
+            answers: match answered {
+                true => Some((b.input("replies")?, b.window("requests")?)),
+                false => None,
+            },
             keyed,
             gap_ns,
             arrivals: Distribution::read(b, "arrivals")?,
@@ -105,14 +127,18 @@ impl Source {
             due_ns: 0,
             left: 0,
             thinking: VecDeque::new(),
+            is_full: false,
         })
     }
 
     fn take_replies(&mut self, io: &mut Io<'_>) {
-        while let Some(message) = io.take(self.replies) {
+        let Some((replies, window)) = self.answers else {
+            return;
+        };
+        while let Some(message) = io.take(replies) {
             let now_ns = io.now_ns();
             let latency_ns = now_ns.saturating_sub(message.header().intended_ns);
-            io.token_give(self.window, latency_ns);
+            io.token_give(window, latency_ns);
             io.release(message);
             if self.think_ns > 0 {
                 self.thinking.push_back(now_ns + self.think_ns);
@@ -122,7 +148,10 @@ impl Source {
 
     /// When the next message should leave; `None` when nothing is due.
     fn due(&mut self, io: &Io<'_>, now_ns: u64) -> Option<u64> {
-        let free = io.tokens(self.window);
+        // Without a window the room in the ring is the limit.
+        let free = self
+            .answers
+            .map_or(usize::MAX, |(_, window)| io.tokens(window));
         if self.gap_ns == 0 {
             while self.thinking.front().is_some_and(|at_ns| *at_ns <= now_ns) {
                 self.thinking.pop_front();
@@ -164,6 +193,7 @@ impl Source {
 
     /// Sends one message; false when there is no room for it.
     fn send(&mut self, io: &mut Io<'_>, intended_ns: u64) -> bool {
+        self.is_full = false;
         // The key decides the lane, and so whether there is room: draw it first, give it back if not.
         let before = (self.random.clone(), self.number);
         let item = self.item(intended_ns);
@@ -174,9 +204,12 @@ impl Source {
         };
         let Some(page) = io.page_to(self.requests, route) else {
             (self.random, self.number) = before;
+            self.is_full = true;
             return false;
         };
-        io.token_take(self.window);
+        if let Some((_, window)) = self.answers {
+            io.token_take(window);
+        }
         io.send_to(self.requests, route, Message::new(page, item));
         true
     }
@@ -186,9 +219,14 @@ impl Stage for Source {
     fn run(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
         self.take_replies(io);
         let now_ns = io.clock_ns();
-        while !io.draining()
-            && let Some(intended_ns) = self.due(io, now_ns)
-        {
+        // A source without a window has no other end to its run than a cohort.
+        for _ in 0..COHORT_MAX {
+            if io.draining() {
+                break;
+            }
+            let Some(intended_ns) = self.due(io, now_ns) else {
+                break;
+            };
             if !self.send(io, intended_ns) {
                 break;
             }
@@ -198,6 +236,10 @@ impl Stage for Source {
     }
 
     fn timer_ns(&self) -> Option<u64> {
+        if self.gap_ns == 0 && self.answers.is_none() {
+            // There is always more; while the ring is full, room wakes it.
+            return (!self.is_full).then_some(0);
+        }
         if self.gap_ns > 0 {
             // What is left of a burst waits for tokens, not for time.
             return (self.left == 0).then_some(self.due_ns);

@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 pub struct Spec {
     /// The pipeline's name.
     pub name: String,
-    /// Tokens of the source's window.
-    pub window: u64,
+    /// Tokens of the source's window; without one nothing is answered, and rings fill up.
+    pub window: Option<u64>,
     /// Whether the source sends by key.
     pub keyed: bool,
     /// Options of the source, as in a file: `("rate_per_s", "1000.0")`.
@@ -53,10 +53,18 @@ impl Spec {
     pub fn closed(name: &str, window: u64, stages: Vec<StageSpec>) -> Spec {
         Spec {
             name: name.into(),
-            window,
+            window: Some(window),
             keyed: false,
             source: Vec::new(),
             stages,
+        }
+    }
+
+    /// A source that sends whenever there is room, and a drain.
+    pub fn open(name: &str, stages: Vec<StageSpec>) -> Spec {
+        Spec {
+            window: None,
+            ..Spec::closed(name, 1, stages)
         }
     }
 
@@ -68,15 +76,19 @@ impl Spec {
 
     /// The pipeline as a file's text.
     pub fn toml(&self) -> String {
-        let kind = match self.keyed {
-            true => "synthetic-source-keyed",
-            false => "synthetic-source",
+        let kind = match (self.window, self.keyed) {
+            (None, _) => "synthetic-source-open",
+            (_, true) => "synthetic-source-keyed",
+            (_, false) => "synthetic-source",
         };
         let mut text = format!(
             "name = \"{}\"\n\n[bank.items]\npage_bytes = 4096\n\n\
-             [[stage]]\nname = \"source\"\nkind = \"{kind}\"\nwindows = {{ requests = {} }}\n",
-            self.name, self.window
+             [[stage]]\nname = \"source\"\nkind = \"{kind}\"\n",
+            self.name
         );
+        if let Some(tokens) = self.window {
+            let _ = writeln!(text, "windows = {{ requests = {tokens} }}");
+        }
         options(&mut text, &self.source);
         for stage in &self.stages {
             let name = &stage.name;
@@ -86,7 +98,8 @@ impl Spec {
             );
             options(&mut text, &stage.options);
         }
-        text += "\n[[stage]]\nname = \"sink\"\nkind = \"synthetic-sink\"\n";
+        let sink = self.window.map_or("synthetic-drain", |_| "synthetic-sink");
+        let _ = write!(text, "\n[[stage]]\nname = \"sink\"\nkind = \"{sink}\"\n");
         let mut from = "source.requests".to_owned();
         for stage in &self.stages {
             edge(
@@ -98,9 +111,11 @@ impl Spec {
             );
             from = format!("{}.output", stage.name);
         }
-        let room = self.window.max(2);
+        let room = self.window.unwrap_or(0).max(8);
         edge(&mut text, &from, "sink.input", room, room);
-        edge(&mut text, "sink.replies", "source.replies", room, room);
+        if self.window.is_some() {
+            edge(&mut text, "sink.replies", "source.replies", room, room);
+        }
         text
     }
 }
