@@ -7,11 +7,18 @@ use crate::ports::Ports;
 use crate::route::lane_of_key;
 use crate::{Header, Input, Message, Origin, Output, Route, Routing, Window, clock_ns};
 
+/// A cohort ends when it has taken so long, in nanoseconds: the other stages of the core wait for it,
+/// and cores that are parked are woken at its end. At least one message is always taken.
+pub const COHORT_NS_MAX: u64 = 100_000;
+
 /// A stage's access to its ports during one run.
 pub struct Io<'a> {
     ports: &'a mut Ports,
     stage: &'a str,
     now_ns: u64,
+    /// When the cohort is over, whatever is left of it.
+    until_ns: u64,
+    has_taken: bool,
     budget: usize,
     draining: bool,
     worked: bool,
@@ -45,10 +52,13 @@ impl<'a> Io<'a> {
                 lane.wanted_beyond = None;
             }
         }
+        let now_ns = clock_ns();
         Io {
             ports,
             stage,
-            now_ns: clock_ns(),
+            now_ns,
+            until_ns: now_ns + COHORT_NS_MAX,
+            has_taken: false,
             budget,
             draining,
             worked: false,
@@ -75,10 +85,14 @@ impl<'a> Io<'a> {
     }
 
     /// Takes the next message of `port` and gives an empty page for it. `None` when there is
-    /// none, when the cohort is used up, or when what the input needs on an output is lacking.
+    /// none, when the cohort is used up (by messages or by time), or when what the input needs on an
+    /// output is lacking.
     pub fn take<H: Header>(&mut self, port: Input<H>) -> Option<Message<H>> {
         let index = port.0;
         self.ports.inputs[index].wanted = true;
+        if self.has_taken && self.now_ns >= self.until_ns {
+            self.budget = 0;
+        }
         if self.budget == 0 || !self.ports.needs_met(index) {
             return None;
         }
@@ -140,6 +154,7 @@ impl<'a> Io<'a> {
 
     fn account_taken(&mut self, index: usize, lane: usize, queue_ns: u64) {
         self.budget -= 1;
+        self.has_taken = true;
         self.worked = true;
         self.ports.messages_total += 1;
         let figures = &mut self.ports.inputs[index].lanes[lane].figures;

@@ -47,7 +47,7 @@ pub use brigade_bank::{HEADER_BYTES_MAX, Page};
 pub use builder::{BuildError, Builder, Resources};
 pub use clock::clock_ns;
 pub use figures::{CopyFigures, EdgeEndFigures, VisitState, WindowFigures};
-pub use io::Io;
+pub use io::{COHORT_NS_MAX, Io};
 pub use kind::{Kind, Need, OptionDeclaration, PortDeclaration, WindowDeclaration};
 pub use message::{Header, Message};
 pub use options::OptionValue;

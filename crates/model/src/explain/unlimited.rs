@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::view::{Lane, View};
-use super::windows::{fills_a_batch, is_slip, slip, waits_for_batch};
+use super::windows::{collected, fills_a_batch, is_slip, slip, waits_for_batch};
 use super::{CLOSE, Confidence, SATURATED, Verdict};
 use crate::profile::Load;
 use crate::words::{percent, three, time};
@@ -21,7 +21,7 @@ pub(super) fn find(view: &View<'_>) -> Finding {
 
 /// Whether a stage waits for its batch, and no other queue is longer.
 fn is_largest_wait(view: &View<'_>, lane: &Lane<'_>) -> bool {
-    let mean = lane.ring.occupancy_mean_messages;
+    let mean = collected(view, lane);
     let longer = |other: &&Lane<'_>| other.ring.occupancy_mean_messages > mean;
     fills_a_batch(view, lane) && view.lanes.iter().filter(longer).count() == 0
 }

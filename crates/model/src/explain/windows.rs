@@ -206,11 +206,17 @@ fn batch<'a>(view: &View<'a>, around: &Loop<'a>) -> Option<Lane<'a>> {
 pub(super) fn fills_a_batch(view: &View<'_>, lane: &Lane<'_>) -> bool {
     let batch = view.profile.stages[lane.to.stage].batch_messages as f64;
     let half = (batch - 1.0) / 2.0;
-    let mean = lane.ring.occupancy_mean_messages;
+    let mean = collected(view, lane);
     let below = lane.ring.occupancy_max_sampled_messages;
     let below = below.is_none_or(|max| max as f64 <= 1.25 * batch + 1.0);
     let waits = batch > 1.0 && (0.6 * half..=1.5 * half + 0.5).contains(&mean);
     waits && below && view.busy(lane.to) < 0.8
+}
+
+/// Messages that wait for a batch to fill: in the ring, or taken and held by the stage itself.
+pub(super) fn collected(view: &View<'_>, lane: &Lane<'_>) -> f64 {
+    let inside = view.replica(lane.to).inside_mean_messages.unwrap_or(0.0);
+    lane.ring.occupancy_mean_messages + (inside - view.busy(lane.to)).max(0.0)
 }
 
 /// Rule 7's finding.
@@ -219,7 +225,7 @@ pub(super) fn waits_for_batch(view: &View<'_>, lane: &Lane<'_>) -> Finding {
     let batch = view.profile.stages[lane.to.stage].batch_messages;
     let headline = format!(
         "{name} waits for its batch: it collects {batch} messages, {} wait on average, and it is busy only {} of the time.",
-        three(lane.ring.occupancy_mean_messages),
+        three(collected(view, lane)),
         percent(view.busy(lane.to))
     );
     let verdict = Verdict::Batch {

@@ -4,6 +4,9 @@ use super::engine::{Engine, Event};
 use super::figures::SeatState;
 use super::wiring::CoreState;
 
+/// A cohort ends when it has taken so long, as in the runtime (100 us).
+const COHORT_PS_MAX: u64 = 100_000_000;
+
 /// What taking a request comes to.
 struct Chosen {
     ring: usize,
@@ -19,7 +22,9 @@ impl Engine<'_> {
     pub(super) fn work(&mut self, core: usize) {
         loop {
             if let Some((seat, left)) = self.wiring.cores[core].visit {
+                let spent_ps = self.now_ps - self.wiring.cores[core].visit_since_ps;
                 if left > 0
+                    && spent_ps < COHORT_PS_MAX
                     && let Some(chosen) = self.choose(seat)
                 {
                     return self.begin_job(core, seat, left, &chosen);
@@ -36,6 +41,7 @@ impl Engine<'_> {
             };
             let cohort = self.network.cohort_messages.max(1);
             self.wiring.cores[core].visit = Some((seat, cohort));
+            self.wiring.cores[core].visit_since_ps = self.now_ps;
         }
     }
 

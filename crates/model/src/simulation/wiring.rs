@@ -63,6 +63,7 @@ pub(super) struct Core {
     pub next: usize,
     /// The seat that is visited, and what is left of its cohort.
     pub visit: Option<(usize, u64)>,
+    pub visit_since_ps: u64,
     /// What is worked on, and over which ring it will leave.
     pub job: Option<(u32, Option<usize>)>,
     pub state: CoreState,
@@ -151,6 +152,7 @@ impl Wiring {
                 seats: own,
                 next: 0,
                 visit: None,
+                visit_since_ps: 0,
                 job: None,
                 state: CoreState::Idle(0),
                 planned_ps: u64::MAX,
