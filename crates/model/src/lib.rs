@@ -4,9 +4,13 @@
 //! occupancy of queues can ask it.
 
 pub mod explain;
+pub mod marked_graph;
 pub mod network;
 pub mod plan;
 pub mod profile;
+pub mod queueing;
+pub mod ratio;
+pub mod rules;
 pub mod simulation;
 pub mod words;
 
