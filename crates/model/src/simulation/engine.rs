@@ -51,10 +51,12 @@ pub(super) struct Engine<'a> {
     pub now_ps: u64,
     pub from_ps: u64,
     pub latencies_ps: Vec<u64>,
+    /// When each batch of counted requests was done.
+    pub batches_done_ps: Vec<u64>,
     pub completed: u64,
     pub lost: u64,
     pub events: u64,
-    spin_ps: u64,
+    pub spin_ps: u64,
     wake_ps: u64,
     wake_latency_ps: u64,
     free: Vec<u32>,
@@ -84,6 +86,7 @@ impl<'a> Engine<'a> {
             now_ps: 0,
             from_ps: 0,
             latencies_ps: Vec::with_capacity(options.requests as usize),
+            batches_done_ps: Vec::with_capacity(run::BATCHES),
             completed: 0,
             lost: 0,
             events: 0,
@@ -132,7 +135,7 @@ impl<'a> Engine<'a> {
             }
             Event::Begin => {
                 self.events += 1;
-                self.begin(self.now_ps);
+                self.begin();
                 self.plan_arrival();
             }
         }
@@ -143,7 +146,7 @@ impl<'a> Engine<'a> {
             Load::Open { .. } => self.plan_arrival(),
             Load::Closed { clients, .. } => {
                 for _ in 0..clients.unwrap_or_else(|| self.tokens_of_the_source()) {
-                    self.begin(0);
+                    self.begin();
                 }
             }
         }
@@ -169,28 +172,38 @@ impl<'a> Engine<'a> {
         self.queue.push(Reverse((at_ps, self.planned, event)));
     }
 
-    /// A request that begins at `at_ps` at a replica of the first stage.
-    fn begin(&mut self, at_ps: u64) {
-        let shares = self.network.routes.iter().map(|route| route.share_ratio);
-        let route = self.random.pick(shares.collect::<Vec<_>>().into_iter());
-        let stage = self.network.routes[route].steps[0].stage;
-        let seats = &self.wiring.seats_of[stage];
-        let waiting = |seat: &usize| self.wiring.rings[*seat].queue.len();
-        let Some(seat) = seats.iter().copied().min_by_key(waiting) else {
-            return;
-        };
-        if waiting(&seat) >= WAITING_MAX {
+    /// A request begins at a replica of the first stage.
+    fn begin(&mut self) {
+        let network = self.network;
+        let shares = network.routes.iter().map(|route| route.share_ratio);
+        let route = self.random.pick(shares);
+        let stage = network.routes[route].steps[0].stage;
+        let seat = self.first_seat(stage);
+        let is_open = matches!(network.load, Load::Open { .. });
+        // The first rings are the seats' own, in their order.
+        if is_open && self.wiring.rings[seat].queue.len() >= WAITING_MAX {
             self.lost += 1;
             return;
         }
         let request = self.request(Request {
             route,
             step: 0,
-            begin_ps: at_ps,
+            begin_ps: self.now_ps,
         });
         self.keep_replica(request, stage, self.wiring.seats[seat].replica);
-        // The first rings are the seats' own, in their order.
-        self.enter(request, seat, at_ps, None);
+        self.enter(request, seat, self.now_ps, None);
+    }
+
+    /// The seat where a request begins: by key, or where the fewest wait.
+    fn first_seat(&mut self, stage: usize) -> usize {
+        let seats = &self.wiring.seats_of[stage];
+        let shares = &self.network.stages[stage].key_shares;
+        if seats.len() > 1 && !shares.is_empty() {
+            return seats[self.random.pick(shares.iter().copied()) % seats.len()];
+        }
+        let waiting = |seat: &usize| self.wiring.rings[*seat].queue.len();
+        let fewest = seats.iter().copied().min_by_key(waiting);
+        fewest.unwrap_or_default()
     }
 
     fn request(&mut self, new: Request) -> u32 {
@@ -221,7 +234,7 @@ impl<'a> Engine<'a> {
     }
 
     /// A core that has nothing to do shall look at `at_ps`, or when it was woken.
-    fn notice(&mut self, core: usize, at_ps: u64, sender: Option<usize>) {
+    pub fn notice(&mut self, core: usize, at_ps: u64, sender: Option<usize>) {
         let CoreState::Idle(since_ps) = self.wiring.cores[core].state else {
             return;
         };
@@ -279,6 +292,7 @@ impl<'a> Engine<'a> {
             0 => self.go_on(request, seat, Some(core)),
             latency_ps => {
                 self.wiring.seats[seat].held += 1;
+                self.wiring.seats[seat].held_ps += latency_ps as f64 * step.messages.max(1.0);
                 self.plan(self.now_ps + latency_ps, Event::Held(request, seat));
             }
         }
@@ -290,7 +304,7 @@ impl<'a> Engine<'a> {
         let at = &self.requests[request as usize];
         let steps = &self.network.routes[at.route].steps;
         let Some(next) = steps.get(at.step + 1) else {
-            return self.complete(request, sender);
+            return self.complete(request);
         };
         let (stage, edge) = (next.stage, next.edge);
         let replica = self.replica_of(request, stage).unwrap_or(0);
@@ -305,23 +319,29 @@ impl<'a> Engine<'a> {
         self.enter(request, ring, at_ps, sender);
     }
 
-    fn complete(&mut self, request: u32, sender: Option<usize>) {
+    fn complete(&mut self, request: u32) {
         self.completed += 1;
         let begin_ps = self.requests[request as usize].begin_ps;
         if self.completed > self.options.warm_up_requests {
             self.latencies_ps.push(self.now_ps - begin_ps);
+            if (self.latencies_ps.len() as u64).is_multiple_of(self.batch_requests()) {
+                self.batches_done_ps.push(self.now_ps);
+            }
         } else if self.completed == self.options.warm_up_requests {
             self.count_from_now();
         }
         self.free.push(request);
         if let Load::Closed { think_ps, .. } = self.network.load {
-            let pause_ps = match think_ps {
-                0 => 0,
-                mean => self.random.exponential(mean as f64),
-            };
-            let _ = sender;
-            self.begin(self.now_ps + pause_ps);
+            if think_ps == 0 {
+                return self.begin();
+            }
+            let pause_ps = self.random.exponential(think_ps as f64);
+            self.plan(self.now_ps + pause_ps, Event::Begin);
         }
+    }
+
+    pub fn batch_requests(&self) -> u64 {
+        (self.options.requests / run::BATCHES as u64).max(1)
     }
 
     fn count_from_now(&mut self) {
@@ -329,7 +349,8 @@ impl<'a> Engine<'a> {
         self.from_ps = now_ps;
         for seat in &mut self.wiring.seats {
             seat.times.reset(now_ps);
-            (seat.jobs, seat.busy_ps, seat.messages) = (0, 0, 0.0);
+            (seat.jobs, seat.busy_ps) = (0, 0);
+            (seat.messages, seat.held_ps) = (0.0, 0.0);
         }
         for ring in &mut self.wiring.rings {
             ring.level.reset(now_ps);
@@ -349,11 +370,17 @@ impl<'a> Engine<'a> {
         let sent_to = std::mem::take(&mut self.wiring.cores[core].sent_to);
         let mut busy_ps = 0;
         for other in sent_to {
-            if matches!(self.wiring.cores[other].state, CoreState::Idle(_)) {
-                // The latency counts from the begin of the call.
-                self.plan_look(other, self.now_ps + busy_ps + self.wake_latency_ps);
-                busy_ps += self.wake_ps;
+            let CoreState::Idle(since_ps) = self.wiring.cores[other].state else {
+                continue;
+            };
+            if since_ps + self.spin_ps >= self.now_ps {
+                // Not parked yet, or woken by others meanwhile: it looks once more before it parks.
+                self.look_when_seen(other);
+                continue;
             }
+            // The latency counts from the begin of the call.
+            self.plan_look(other, self.now_ps + busy_ps + self.wake_latency_ps);
+            busy_ps += self.wake_ps;
         }
         let woke = busy_ps > 0;
         if woke {

@@ -10,27 +10,16 @@ pub(super) enum SeatState {
     Awaiting,
 }
 
-/// States that can be counted.
-pub(super) trait State: Copy + PartialEq {
-    fn index(self) -> usize;
-}
-
-impl State for SeatState {
-    fn index(self) -> usize {
-        self as usize
-    }
-}
-
 /// Time spent in each state.
 #[derive(Debug, Clone)]
-pub(super) struct Clock<S> {
-    pub state: S,
+pub(super) struct Clock {
+    pub state: SeatState,
     since_ps: u64,
     spent_ps: [u64; 5],
 }
 
-impl<S: State> Clock<S> {
-    pub fn new(state: S) -> Clock<S> {
+impl Clock {
+    pub fn new(state: SeatState) -> Clock {
         Clock {
             state,
             since_ps: 0,
@@ -39,10 +28,17 @@ impl<S: State> Clock<S> {
     }
 
     /// A state that begins now (or, being reported late, when the one before it began).
-    pub fn enter(&mut self, state: S, now_ps: u64) {
-        self.spent_ps[self.state.index()] += now_ps.saturating_sub(self.since_ps);
+    pub fn enter(&mut self, state: SeatState, now_ps: u64) {
+        self.spent_ps[self.state as usize] += now_ps.saturating_sub(self.since_ps);
         self.since_ps = now_ps.max(self.since_ps);
         self.state = state;
+    }
+
+    /// A seat that waited for messages was ready from `seen_ps` on, when the first could be seen.
+    pub fn ready_since(&mut self, seen_ps: u64, now_ps: u64) {
+        if matches!(self.state, SeatState::Starved | SeatState::Awaiting) {
+            self.enter(SeatState::Ready, seen_ps.min(now_ps));
+        }
     }
 
     pub fn reset(&mut self, now_ps: u64) {
@@ -56,7 +52,7 @@ impl<S: State> Clock<S> {
         let all: u64 = self.spent_ps.iter().sum();
         if all == 0 {
             let mut ratios = [0.0; 5];
-            ratios[self.state.index()] = 1.0;
+            ratios[self.state as usize] = 1.0;
             return ratios;
         }
         self.spent_ps.map(|spent| spent as f64 / all as f64)

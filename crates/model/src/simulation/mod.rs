@@ -14,6 +14,8 @@
 
 mod engine;
 mod figures;
+mod logarithm;
+mod profile;
 mod random;
 mod run;
 mod take;
@@ -23,7 +25,7 @@ use crate::Error;
 use crate::network::{Network, Placement};
 use crate::profile::Machine;
 
-pub use run::{CoreRun, Percentiles, RingRun, Run, SeatRun, WindowRun};
+pub use run::{BATCHES, CoreRun, Percentiles, RingRun, Run, SeatRun, WindowRun};
 
 /// How long and how to simulate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Random numbers that are the same everywhere.
 
+use super::logarithm::ln;
 use crate::network::ServiceTime;
 
 /// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014): one word of state, equal on every machine.
@@ -26,7 +27,7 @@ impl Random {
 
     /// Exponentially distributed with this mean.
     pub fn exponential(&mut self, mean_ps: f64) -> u64 {
-        (-mean_ps * self.unit().ln()) as u64
+        (-mean_ps * ln(self.unit())) as u64
     }
 
     /// An index, each with its weight's chance; the weights sum to one.

@@ -3,6 +3,10 @@
 use super::engine::Engine;
 use super::wiring::{self, CoreState};
 
+/// Batches whose means tell how far a mean is off: long enough to be nearly independent, many
+/// enough to tell (Schmeiser, Operations Research 30, 1982).
+pub const BATCHES: usize = 20;
+
 /// What a simulation came to. Indices are those of the network.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Run {
@@ -14,6 +18,8 @@ pub struct Run {
     pub lost: u64,
     /// Throughput.
     pub requests_per_s: f64,
+    /// Its standard error, by the means of [`BATCHES`] batches of requests.
+    pub requests_per_s_standard_error: f64,
     /// From a request's begin to its end.
     pub latency: Percentiles,
     /// Each replica of each stage.
@@ -39,6 +45,8 @@ pub struct Percentiles {
     pub p90_ps: u64,
     /// 99th percentile.
     pub p99_ps: u64,
+    /// Standard error of the mean, by the means of [`BATCHES`] batches of requests.
+    pub standard_error_ps: f64,
 }
 
 /// One replica of a stage.
@@ -58,6 +66,8 @@ pub struct SeatRun {
     pub messages: f64,
     /// Time that it worked.
     pub busy_ps: u64,
+    /// Mean number of messages that it held without the core.
+    pub held_mean: f64,
 }
 
 /// One core.
@@ -86,7 +96,7 @@ pub struct RingRun {
     pub to_replica: usize,
     /// Requests that passed.
     pub passed: u64,
-    /// Mean number of requests in it.
+    /// Mean number of requests that wait in it; those that are on the hop to it do not yet.
     pub occupancy_mean: f64,
     /// Most and least.
     pub occupancy_max: u64,
@@ -116,18 +126,14 @@ pub(super) fn of(mut engine: Engine<'_>) -> Run {
     let elapsed_ps = (now_ps - from_ps).max(1);
     let completed = engine.latencies_ps.len() as u64;
     let per_s = 1e12 / elapsed_ps as f64;
-    let spin_rest = |core: &wiring::Core| match core.state {
-        CoreState::Idle(since_ps) => now_ps.saturating_sub(since_ps.max(from_ps)),
+    let spin_ps = engine.spin_ps;
+    let parked_now = |core: &wiring::Core| match core.state {
+        CoreState::Idle(since_ps) => now_ps.saturating_sub((since_ps + spin_ps).max(from_ps)),
         CoreState::Working => 0,
     };
     let cores = engine.wiring.cores.iter().map(|core| {
         let busy = (core.busy_ps as f64 / elapsed_ps as f64).min(1.0);
-        let parked = core.parked_ps
-            + if core.visit.is_none() {
-                spin_rest(core)
-            } else {
-                0
-            };
+        let parked = core.parked_ps + parked_now(core);
         let idle = (parked as f64 / elapsed_ps as f64).min(1.0 - busy);
         CoreRun {
             core: core.id,
@@ -143,16 +149,17 @@ pub(super) fn of(mut engine: Engine<'_>) -> Run {
         completed,
         lost: engine.lost,
         requests_per_s: completed as f64 * per_s,
+        requests_per_s_standard_error: rate_error(&engine),
         latency: percentiles(&mut engine.latencies_ps),
         cores,
-        seats: seats(&mut engine, now_ps),
+        seats: seats(&mut engine, now_ps, elapsed_ps),
         rings: rings(&mut engine, now_ps, elapsed_ps),
         windows: windows(&mut engine, now_ps, elapsed_ps),
         events: engine.events,
     }
 }
 
-fn seats(engine: &mut Engine<'_>, now_ps: u64) -> Vec<SeatRun> {
+fn seats(engine: &mut Engine<'_>, now_ps: u64, elapsed_ps: u64) -> Vec<SeatRun> {
     let cores: Vec<usize> = engine.wiring.cores.iter().map(|core| core.id).collect();
     let seat = |seat: &mut wiring::Seat| SeatRun {
         stage: seat.stage,
@@ -162,6 +169,7 @@ fn seats(engine: &mut Engine<'_>, now_ps: u64) -> Vec<SeatRun> {
         jobs: seat.jobs,
         messages: seat.messages,
         busy_ps: seat.busy_ps,
+        held_mean: seat.held_ps / elapsed_ps as f64,
     };
     engine.wiring.seats.iter_mut().map(seat).collect()
 }
@@ -169,12 +177,13 @@ fn seats(engine: &mut Engine<'_>, now_ps: u64) -> Vec<SeatRun> {
 fn rings(engine: &mut Engine<'_>, now_ps: u64, elapsed_ps: u64) -> Vec<RingRun> {
     let replicas: Vec<usize> = engine.wiring.seats.iter().map(|s| s.replica).collect();
     let rings = engine.wiring.rings.iter_mut().filter_map(|ring| {
+        let on_hop = ring.passed as f64 * ring.hop_ps as f64 / elapsed_ps as f64;
         Some(RingRun {
             edge: ring.edge?,
             from_replica: replicas[ring.from],
             to_replica: replicas[ring.to],
             passed: ring.passed,
-            occupancy_mean: ring.level.mean(now_ps, elapsed_ps),
+            occupancy_mean: (ring.level.mean(now_ps, elapsed_ps) - on_hop).max(0.0),
             occupancy_max: ring.level.max,
             occupancy_min: ring.level.min,
             wait_ps_mean: ring.waited_ps as f64 / ring.passed.max(1) as f64,
@@ -199,16 +208,46 @@ fn percentiles(times_ps: &mut [u64]) -> Percentiles {
     if times_ps.is_empty() {
         return Percentiles::default();
     }
+    let mean = |times: &[u64]| {
+        let sum: f64 = times.iter().map(|time| *time as f64).sum();
+        sum / times.len().max(1) as f64
+    };
+    let batch = (times_ps.len() / BATCHES).max(1);
+    let means: Vec<f64> = times_ps.chunks_exact(batch).map(mean).collect();
+    let mean_ps = mean(times_ps);
     times_ps.sort_unstable();
     let at = |share: f64| {
         let rank = (share * times_ps.len() as f64).ceil() as usize;
         times_ps[rank.clamp(1, times_ps.len()) - 1]
     };
-    let sum: f64 = times_ps.iter().map(|time| *time as f64).sum();
     Percentiles {
-        mean_ps: sum / times_ps.len() as f64,
+        mean_ps,
         p50_ps: at(0.50),
         p90_ps: at(0.90),
         p99_ps: at(0.99),
+        standard_error_ps: standard_error(&means),
     }
+}
+
+/// The standard error of the throughput, from the times at which batches of requests were done.
+fn rate_error(engine: &Engine<'_>) -> f64 {
+    let mut before_ps = engine.from_ps;
+    let rate = |done_ps: &u64| {
+        let batch_ps = (done_ps - before_ps).max(1);
+        before_ps = *done_ps;
+        engine.batch_requests() as f64 * 1e12 / batch_ps as f64
+    };
+    let rates: Vec<f64> = engine.batches_done_ps.iter().map(rate).collect();
+    standard_error(&rates)
+}
+
+/// The standard error of the mean of independent figures.
+fn standard_error(figures: &[f64]) -> f64 {
+    let count = figures.len() as f64;
+    if count < 2.0 {
+        return 0.0;
+    }
+    let mean = figures.iter().sum::<f64>() / count;
+    let squares: f64 = figures.iter().map(|figure| (figure - mean).powi(2)).sum();
+    (squares / (count - 1.0) / count).sqrt()
 }

@@ -149,7 +149,7 @@ impl Engine<'_> {
         ring.level.set(ring.queue.len() as u64, now_ps);
         ring.passed += 1;
         ring.waited_ps += now_ps.saturating_sub(seen_ps);
-        let (sender, edge, receive_ps) = (ring.from, ring.edge, ring.receive_ps);
+        let (edge, receive_ps) = (ring.edge, ring.receive_ps);
         self.comes_back(seat, edge, request);
         self.leaves(seat, request, chosen);
         let own = &mut self.wiring.seats[seat];
@@ -158,6 +158,7 @@ impl Engine<'_> {
         own.next_input = (place.unwrap_or(0) + 1) % places;
         let service_ps = self.service_ps(request, core, receive_ps, chosen.leaves);
         let own = &mut self.wiring.seats[seat];
+        own.times.ready_since(seen_ps, now_ps);
         own.times.enter(SeatState::Busy, now_ps);
         own.jobs += 1;
         own.busy_ps += service_ps;
@@ -166,7 +167,7 @@ impl Engine<'_> {
         worker.job = Some((request, chosen.leaves));
         worker.busy_ps += service_ps;
         self.plan(now_ps + service_ps, Event::Done(core));
-        self.room_is_free(sender, core);
+        self.room_is_free(chosen.ring, core);
     }
 
     fn service_ps(
@@ -224,37 +225,41 @@ impl Engine<'_> {
     }
 
     /// A slot of a ring was freed: its producer may have waited for it.
-    fn room_is_free(&mut self, sender: usize, core: usize) {
-        let other = self.wiring.seats[sender].core;
-        if other == core {
+    fn room_is_free(&mut self, ring: usize, core: usize) {
+        let (sender, hop_ps) = (self.wiring.rings[ring].from, self.wiring.rings[ring].hop_ps);
+        if self.wiring.seats[sender].times.state != SeatState::Blocked {
             return;
         }
         self.rest(sender);
-        let waits = self.wiring.seats[sender].times.state == SeatState::Ready;
-        if waits && matches!(self.wiring.cores[other].state, CoreState::Idle(_)) {
-            self.plan_look(other, self.now_ps);
+        if self.wiring.seats[sender].times.state == SeatState::Ready {
+            let other = self.wiring.seats[sender].core;
+            self.notice(other, self.now_ps + hop_ps, Some(core));
         }
     }
 
     /// What a seat is that its core is not with.
     pub(super) fn resting(&self, seat: usize) -> SeatState {
         let own = &self.wiring.seats[seat];
-        let waiting = |ring: &usize| !self.wiring.rings[*ring].queue.is_empty();
-        if !own.inputs.iter().any(waiting) {
-            return match own.held {
-                0 => SeatState::Starved,
-                _ => SeatState::Awaiting,
+        let mut waits = false;
+        for ring in &own.inputs {
+            let Some((request, seen_ps)) = self.wiring.rings[*ring].queue.front() else {
+                continue;
             };
+            if *seen_ps > self.now_ps {
+                continue;
+            }
+            if self.chosen(seat, *ring, *request).is_some() {
+                return match self.batch_is_there(seat) {
+                    true => SeatState::Ready,
+                    false => SeatState::Awaiting,
+                };
+            }
+            waits = true;
         }
-        let heads = own.inputs.iter().filter_map(|ring| {
-            let (request, _) = self.wiring.rings[*ring].queue.front()?;
-            Some((*ring, *request))
-        });
-        let mut heads =
-            heads.filter(|(ring, request)| self.chosen(seat, *ring, *request).is_some());
-        match heads.next() {
-            Some(_) => SeatState::Ready,
-            None => SeatState::Blocked,
+        match (waits, own.held) {
+            (true, _) => SeatState::Blocked,
+            (false, 0) => SeatState::Starved,
+            (false, _) => SeatState::Awaiting,
         }
     }
 
@@ -263,11 +268,14 @@ impl Engine<'_> {
         let own = &mut self.wiring.cores[core];
         own.state = CoreState::Idle(self.now_ps);
         own.planned_ps = u64::MAX;
-        let seats = own
-            .seats
-            .iter()
-            .flat_map(|seat| &self.wiring.seats[*seat].inputs);
-        let under_way = seats.filter_map(|ring| {
+        self.look_when_seen(core);
+    }
+
+    /// Plans a look for when the first message that is under way to a core can be seen.
+    pub(super) fn look_when_seen(&mut self, core: usize) {
+        let seats = self.wiring.cores[core].seats.iter();
+        let rings = seats.flat_map(|seat| &self.wiring.seats[*seat].inputs);
+        let under_way = rings.filter_map(|ring| {
             let (_, seen_ps) = self.wiring.rings[*ring].queue.front()?;
             (*seen_ps > self.now_ps).then_some(*seen_ps)
         });

@@ -17,10 +17,12 @@ pub(super) struct Seat {
     pub next_input: usize,
     /// Requests that it sent and whose answer has not come, or that it holds without the core.
     pub held: u64,
-    pub times: Clock<SeatState>,
+    pub times: Clock,
     pub jobs: u64,
     pub busy_ps: u64,
     pub messages: f64,
+    /// Time that messages were held without the core, summed over them.
+    pub held_ps: f64,
 }
 
 /// A queue of requests from one seat to another.
@@ -144,6 +146,7 @@ impl Wiring {
                     jobs: 0,
                     busy_ps: 0,
                     messages: 0.0,
+                    held_ps: 0.0,
                 });
             }
             let found = machine.cores.iter().find(|known| known.id == core.core);
