@@ -16,6 +16,8 @@ pub mod words;
 
 mod error;
 mod predict;
+mod remedy;
 
 pub use error::Error;
 pub use predict::{Bound, Estimate, Limit, PredictOptions, Prediction, bound, predict};
+pub use remedy::gain;
