@@ -103,6 +103,6 @@ pub enum Error {
         path: PathBuf,
     },
     /// The in-process load failed.
-    #[error("the load on the wire failed: {0}")]
+    #[error("the load failed: {0}")]
     Load(#[from] crate::load::LoadError),
 }

@@ -241,7 +241,8 @@ fn run_wire(
     let result = running.wait_then(limit, || stop_load.store(true, Ordering::Relaxed));
     let outcome = thread.join();
     result?;
-    report(outcome.map_err(|_| LoadError::Thread("panicked".into()))??)
+    let outcome = outcome.map_err(|_| LoadError::Thread("panicked".into()))??;
+    report(outcome, "all threads but the load's")
 }
 
 /// The load is a stage; what came of it comes back when the pipeline closes.
@@ -270,10 +271,10 @@ fn run_load(
     let limit = args.duration_s.map(Duration::from_secs);
     running.wait(limit.map(|limit| limit + WARM_UP))?;
     let outcome = outcome.try_recv();
-    report(outcome.map_err(|_| LoadError::NoPages)?)
+    report(outcome.map_err(|_| LoadError::NoPages)?, "all threads")
 }
 
-fn report(outcome: load::Outcome) -> Result<(), Error> {
+fn report(outcome: load::Outcome, whose: &str) -> Result<(), Error> {
     let seconds = outcome.elapsed.as_secs_f64().max(1e-9);
     let pages = outcome.pages.max(1) as f64;
     println!("pages                 {:>10}", outcome.pages);
@@ -283,7 +284,7 @@ fn report(outcome: load::Outcome) -> Result<(), Error> {
         outcome.pages as f64 / seconds
     );
     println!(
-        "CPU time per page     {:>10.1} us (all threads but a load's own)",
+        "CPU time per page     {:>10.1} us ({whose})",
         outcome.cpu.as_secs_f64() * 1e6 / pages
     );
     println!(

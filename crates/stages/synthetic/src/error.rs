@@ -27,6 +27,12 @@ pub enum SyntheticError {
         /// What it is.
         value: String,
     },
+    /// More memory than a stage should take.
+    #[error("`working_set_bytes` is {bytes}; give at most 1 GiB")]
+    WorkingSet {
+        /// What it is.
+        bytes: u64,
+    },
     /// A batch that the stage could never hold.
     #[error(
         "`batch_messages` is {batch}; give 1 to 1024, and the edge to the stage at least as much `hold`"

@@ -5,7 +5,10 @@ use std::time::{Duration, Instant};
 use brigade_graph::{Pipeline, Placement};
 use brigade_runtime::{Plan, Running};
 use brigade_stage::Registry;
-use brigade_synthetic::{Spec, StageSpec, keyed_source_kind, sink_kind, source_kind, work_kind};
+use brigade_synthetic::{
+    Spec, StageSpec, drain_kind, keyed_source_kind, open_source_kind, sink_kind, source_kind,
+    work_kind,
+};
 
 fn registry() -> Registry {
     let mut registry = Registry::new();
@@ -13,6 +16,8 @@ fn registry() -> Registry {
         .add(source_kind())
         .add(keyed_source_kind())
         .add(work_kind())
+        .add(open_source_kind())
+        .add(drain_kind())
         .add(sink_kind());
     registry
 }
@@ -41,8 +46,8 @@ fn run(pipeline: Pipeline, placement: Placement, enough: impl Fn(&Seen) -> bool)
         let seen = Seen {
             messages: stages().map(|stage| stage.messages_total).collect(),
             held: stages().map(|stage| stage.held).collect(),
-            completions: snapshot.windows[0].completions_total,
-            in_flight: snapshot.windows[0].in_flight.items,
+            completions: snapshot.windows.first().map_or(0, |w| w.completions_total),
+            in_flight: snapshot.windows.first().map_or(0, |w| w.in_flight.items),
             batch: (reader.description().stages.iter())
                 .map(|stage| stage.batch_messages)
                 .collect(),
@@ -158,6 +163,28 @@ fn a_batch_that_is_not_full_is_let_go_in_time() {
 }
 
 #[test]
+fn a_batch_larger_than_the_next_ring_goes_on_bit_by_bit() {
+    let mut next = StageSpec::burning("next", 0, 8);
+    next.ring = 4;
+    let batch = StageSpec::burning("batch", 0, 16).with("batch_messages", 12);
+    let pipeline = pipeline(&Spec::open("large", vec![batch, next]));
+    let place = fused(&pipeline);
+    let seen = run(pipeline, place, |seen| seen.messages[3] >= 100);
+    assert!(seen.messages[3] >= 100, "{:?}", seen.messages);
+}
+
+#[test]
+fn hoarded_pages_are_kept_beside_a_batch_too() {
+    let stage = StageSpec::burning("miser", 0, 16)
+        .with("hoard_pages", 3)
+        .with("batch_messages", 2);
+    let pipeline = pipeline(&Spec::closed("hoard", 5, vec![stage]));
+    let place = fused(&pipeline);
+    let seen = run(pipeline, place, |seen| seen.completions >= 50);
+    assert!((3..=5).contains(&seen.in_flight), "{}", seen.in_flight);
+}
+
+#[test]
 fn hoarded_pages_are_kept() {
     let stage = StageSpec::burning("miser", 0, 8).with("hoard_pages", 3);
     let pipeline = pipeline(&Spec::closed("hoard", 5, vec![stage]));
@@ -200,6 +227,7 @@ fn wrong_options_are_named() {
         ("service_ns", "-1", "give 0 or more"),
         ("distribution", "\"normal\"", "deterministic"),
         ("batch_messages", "0", "1 to 1024"),
+        ("working_set_bytes", "9223372036854775807", "at most 1 GiB"),
     ] {
         let stage = StageSpec::burning("work", 1, 16).with(option, value);
         // `burning` has set a service time; the last one counts in a file only once.

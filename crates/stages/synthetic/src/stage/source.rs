@@ -141,7 +141,8 @@ impl Source {
             io.token_give(window, latency_ns);
             io.release(message);
             if self.think_ns > 0 {
-                self.thinking.push_back(now_ns + self.think_ns);
+                self.thinking
+                    .push_back(now_ns.saturating_add(self.think_ns));
             }
         }
     }
@@ -175,7 +176,8 @@ impl Source {
         }
         self.left -= 1;
         if self.left == 0 {
-            self.due_ns += self.random.time_ns(self.gap_ns, self.arrivals).max(1);
+            let gap_ns = self.random.time_ns(self.gap_ns, self.arrivals).max(1);
+            self.due_ns = self.due_ns.saturating_add(gap_ns);
         }
     }
 

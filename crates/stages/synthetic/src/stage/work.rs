@@ -13,6 +13,10 @@ use crate::{Item, SyntheticError, count};
 const LINE_BYTES: usize = 64;
 /// The largest batch.
 const BATCH_MAX: u64 = 1024;
+/// Keys that are remembered before those whose time is over are forgotten.
+const KEYS_MAX: usize = 1024;
+/// The largest working set.
+const WORKING_SET_BYTES_MAX: u64 = 1 << 30;
 /// Lines of the working set that one message touches at most.
 const LINES_PER_MESSAGE: usize = 64;
 
@@ -84,6 +88,8 @@ struct Work {
     collecting_since_ns: u64,
     /// Messages that were worked on, and when they may leave; in that order.
     held: VecDeque<(u64, Message<Item>)>,
+    /// The output had no room for what is due.
+    is_full: bool,
     /// With `serialise_keys`: until when each key is taken.
     taken_until_ns: HashMap<u64, u64>,
     random: Random,
@@ -95,7 +101,11 @@ impl Work {
         if !(1..=BATCH_MAX).contains(&batch) {
             return Err(SyntheticError::Batch { batch }.into());
         }
-        let bytes = usize::try_from(count(b, "working_set_bytes")?)?;
+        let bytes = count(b, "working_set_bytes")?;
+        if bytes > WORKING_SET_BYTES_MAX {
+            return Err(SyntheticError::WorkingSet { bytes }.into());
+        }
+        let bytes = usize::try_from(bytes)?;
         Ok(Work {
             input: b.input("input")?,
             output: b.output("output")?,
@@ -113,6 +123,7 @@ impl Work {
             collected: Vec::new(),
             collecting_since_ns: 0,
             held: VecDeque::new(),
+            is_full: false,
             taken_until_ns: HashMap::new(),
             random: Random::new(count(b, "seed")?),
         })
@@ -123,7 +134,7 @@ impl Work {
         let begun_ns = clock_ns();
         let drawn_ns = self.random.time_ns(self.service_ns, self.distribution);
         self.touch();
-        while clock_ns().saturating_sub(begun_ns) < drawn_ns + extra_ns {
+        while clock_ns().saturating_sub(begun_ns) < drawn_ns.saturating_add(extra_ns) {
             std::hint::spin_loop();
         }
     }
@@ -146,40 +157,67 @@ impl Work {
         if self.serialise_keys {
             let key = message.header().key;
             free_ns = free_ns.max(self.taken_until_ns.get(&key).copied().unwrap_or(0));
-            self.taken_until_ns.insert(key, free_ns + self.latency_ns);
-            self.taken_until_ns.retain(|_, until_ns| *until_ns > now_ns);
+            let until_ns = free_ns.saturating_add(self.latency_ns);
+            self.taken_until_ns.insert(key, until_ns);
+            if self.taken_until_ns.len() > KEYS_MAX {
+                self.taken_until_ns.retain(|_, until_ns| *until_ns > now_ns);
+            }
         }
-        let at_ns = free_ns + self.latency_ns;
-        let place = self
-            .held
-            .partition_point(|(other_ns, _)| *other_ns <= at_ns);
+        self.hold(free_ns.saturating_add(self.latency_ns), message);
+    }
+
+    fn hold(&mut self, at_ns: u64, message: Message<Item>) {
+        let earlier = |(other_ns, _): &(u64, Message<Item>)| *other_ns <= at_ns;
+        let place = self.held.partition_point(earlier);
         self.held.insert(place, (at_ns, message));
     }
 
+    /// Sends a message, or holds it until there is room: a batch may be larger than the ring. What
+    /// is due already goes first.
     fn pass_on(&mut self, io: &mut Io<'_>, message: Message<Item>) {
+        let now_ns = io.now_ns();
+        if self.is_due(now_ns) || !io.has_room(self.output, 1) {
+            self.is_full = true;
+            return self.hold(now_ns, message);
+        }
+        self.send(io, message);
+    }
+
+    fn send(&mut self, io: &mut Io<'_>, message: Message<Item>) {
         let item = *message.header();
         io.send(self.output, Message::new(message.into_page(), item));
     }
 
+    fn is_due(&self, now_ns: u64) -> bool {
+        let first = self.held.front();
+        first.is_some_and(|(at_ns, _)| *at_ns <= now_ns)
+    }
+
     /// Sends what was held long enough, as far as there is room.
     fn let_go(&mut self, io: &mut Io<'_>) {
-        while self
-            .held
-            .front()
-            .is_some_and(|(at_ns, _)| *at_ns <= io.now_ns())
-        {
+        self.is_full = false;
+        while self.is_due(io.now_ns()) {
             if !io.has_room(self.output, 1) {
+                self.is_full = true;
                 return;
             }
             if let Some((_, message)) = self.held.pop_front() {
-                self.pass_on(io, message);
+                self.send(io, message);
             }
         }
     }
 
+    /// The next message that is not kept for ever.
+    fn take(&mut self, io: &mut Io<'_>) -> Option<Message<Item>> {
+        while self.hoarded.len() < self.hoard {
+            self.hoarded.push(io.take(self.input)?);
+        }
+        io.take(self.input)
+    }
+
     fn collect(&mut self, io: &mut Io<'_>) {
         while self.collected.len() < self.batch {
-            let Some(message) = io.take(self.input) else {
+            let Some(message) = self.take(io) else {
                 break;
             };
             if self.collected.is_empty() {
@@ -190,9 +228,7 @@ impl Work {
         let waited_ns = io.now_ns().saturating_sub(self.collecting_since_ns);
         let late =
             !self.collected.is_empty() && (waited_ns >= self.batch_timeout_ns || io.draining());
-        if (self.collected.len() < self.batch && !late)
-            || !io.has_room(self.output, self.collected.len())
-        {
+        if self.collected.len() < self.batch && !late {
             return;
         }
         let mut extra_ns = self.batch_cost_ns;
@@ -212,11 +248,7 @@ impl Stage for Work {
             self.collect(io);
             return Ok(());
         }
-        while let Some(message) = io.take(self.input) {
-            if self.hoarded.len() < self.hoard {
-                self.hoarded.push(message);
-                continue;
-            }
+        while let Some(message) = self.take(io) {
             self.burn(0);
             self.worked_on(io, message);
         }
@@ -224,7 +256,9 @@ impl Stage for Work {
     }
 
     fn timer_ns(&self) -> Option<u64> {
+        // While the output is full, room wakes the stage, not time.
         let held_ns = self.held.front().map(|(at_ns, _)| *at_ns);
+        let held_ns = held_ns.filter(|_| !self.is_full);
         let batch_ns = (!self.collected.is_empty()).then_some(
             self.collecting_since_ns
                 .saturating_add(self.batch_timeout_ns),
