@@ -2,4 +2,5 @@
 
 mod closed_forms;
 mod cycles;
+mod profiles;
 mod support;
