@@ -1,8 +1,8 @@
 //! Simulated runs as profiles: they are lawful, `explain` finds in them what was planted, and a
 //! network made of them behaves as the one that was simulated.
 
-use brigade_model::explain::{Verdict, explain};
-use brigade_model::network::{Network, Placement};
+use brigade_model::explain::{Part, Verdict, explain};
+use brigade_model::network::{Network, PlacedCore, Placement};
 use brigade_model::profile::Profile;
 use brigade_model::simulation::Run;
 
@@ -83,8 +83,64 @@ fn a_small_window_is_named() {
 fn a_disk_that_holds_all_tokens_is_named() {
     let mut network = random_round(&[2, 1], 0, 4);
     network.routes[0].steps[1].latency_ps = 60 * UNIT_PS;
+    let stage = "s1".to_string();
+    let disk = Some(Part::Held { stage });
     let found = verdict(&network, &spread(&[1, 1]));
-    assert!(matches!(found, Verdict::Window { .. }), "{found:?}");
+    assert!(
+        matches!(&found, Verdict::Window { part, .. } if *part == disk),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_slow_hop_that_holds_all_tokens_is_named() {
+    let mut network = random_round(&[2, 3, 4], 0, 4);
+    network.edges[1].latency_ps = Some(80 * UNIT_PS);
+    let found = verdict(&network, &spread(&[1, 1, 1]));
+    let is_hop =
+        |part: &Option<Part>| matches!(part, Some(Part::Hop { edge }) if edge.starts_with("s2."));
+    assert!(
+        matches!(&found, Verdict::Window { part, .. } if is_hop(part)),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_core_with_too_many_stages_is_named() {
+    let mut network = random_round(&[2, 3, 4, 2], 0, 64);
+    network.cohort_messages = 32;
+    let core = |core, stages: &[usize]| PlacedCore {
+        core,
+        stages: stages.to_vec(),
+    };
+    let placement = Placement {
+        name: "two".into(),
+        cores: vec![core(0, &[0]), core(1, &[1, 2, 3])],
+    };
+    let found = verdict(&network, &placement);
+    assert!(matches!(found, Verdict::Core { core: 1, .. }), "{found:?}");
+}
+
+#[test]
+fn a_batch_that_fills_slowly_is_named() {
+    let mut network = random_round(&[2, 1], 0, 64);
+    network.stages[1].batch_messages = 32;
+    network.cohort_messages = 32;
+    network.load = open(0.05);
+    let stage = "s1".to_string();
+    assert_eq!(
+        verdict(&network, &spread(&[1, 1])),
+        Verdict::Batch { stage }
+    );
+}
+
+#[test]
+fn a_replica_with_most_of_the_keys_is_named() {
+    let mut network = random_round(&[1, 9, 1], 0, 64);
+    network.stages[1].key_shares = vec![0.1, 0.7, 0.2];
+    let found = verdict(&network, &spread(&[1, 3, 1]));
+    let stage = "s1".to_string();
+    assert_eq!(found, Verdict::HashSkew { stage, replica: 1 });
 }
 
 #[test]
