@@ -3,4 +3,5 @@
 mod closed_forms;
 mod cycles;
 mod profiles;
+mod rivals;
 mod support;
