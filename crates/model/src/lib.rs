@@ -4,14 +4,20 @@
 //! occupancy of queues can ask it.
 
 pub mod explain;
+pub mod marked_graph;
 pub mod network;
 pub mod plan;
 pub mod profile;
+pub mod queueing;
+pub mod ratio;
+pub mod rules;
 pub mod simulation;
 pub mod words;
 
 mod error;
 mod predict;
+mod remedy;
 
 pub use error::Error;
 pub use predict::{Bound, Estimate, Limit, PredictOptions, Prediction, bound, predict};
+pub use remedy::gain;

@@ -12,6 +12,7 @@ mod flushes;
 mod idle;
 mod pages;
 mod portal;
+mod prediction;
 mod ring;
 mod stats;
 mod wire;
@@ -30,7 +31,7 @@ pub struct Figure {
 }
 
 /// All figures, in the order of the README.
-pub static FIGURES: [Figure; 6] = [
+pub static FIGURES: [Figure; 7] = [
     Figure {
         name: "pages",
         what: "pages/s and CPU time per page, fused and spread",
@@ -60,6 +61,12 @@ pub static FIGURES: [Figure; 6] = [
         what: "CPU and wake-ups of an idle Brigade, and its first answer",
         runs_brigade: true,
         measure: idle::measure,
+    },
+    Figure {
+        name: "prediction",
+        what: "predicted against measured throughput of placements, from one profile each",
+        runs_brigade: true,
+        measure: prediction::measure,
     },
     Figure {
         name: "ring",

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::figures::Error;
 use crate::figures::child::{self, Running};
-pub use cases::{Case, Expected, cases};
+pub use cases::{Case, Draw, Expected, cases};
 
 /// How long a pipeline runs before it is looked at; then it is looked at for a second.
 const WARM_UP_MS: u64 = 500;

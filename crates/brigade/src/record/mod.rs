@@ -17,7 +17,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use brigade_model::explain::explain as diagnose;
+use brigade_model::explain::explain_with;
 use brigade_model::profile::Profile;
 use brigade_telemetry::Reader;
 
@@ -62,7 +62,7 @@ pub fn explain(args: &ExplainArgs) -> Result<(), RecordError> {
             measure(&reader, Duration::from_secs(args.duration_s))?
         }
     };
-    let explanation = diagnose(&profile);
+    let explanation = explain_with(&profile, brigade_model::gain);
     let text = match args.json {
         true => explanation.to_json(),
         false => explanation.text(),

@@ -116,6 +116,12 @@ fn fused_toml(network: &Network, planned: &Plan, chosen: &Alternative) -> String
     plan::placement_toml(network, &fused.placement)
 }
 
+/// What `--placement spread` would be, for comparison.
+fn spread_toml(network: &Network, machine: &Machine) -> Option<String> {
+    let spread = plan::spread(network, machine)?;
+    Some(plan::placement_toml(network, &spread))
+}
+
 fn choice(profile: &Profile, network: &Network, chosen: &Alternative, ratio: f64) -> String {
     let prediction = &chosen.prediction;
     format!(
@@ -143,11 +149,16 @@ fn measure(
     let chosen = planned.best();
     let fused_toml = fused_toml(network, planned, chosen);
     let chosen_toml = plan::placement_toml(network, &chosen.placement);
+    let spread_toml = spread_toml(network, &profile.machine);
     let (mut fused, mut best) = (vec![network::requests_per_s(profile)], Vec::new());
+    let mut spread = Vec::new();
     for round in 0..args.rounds {
         say(args, &format!("round {} of {}", round + 1, args.rounds));
         best.push(network::requests_per_s(&runs.profile_of(&chosen_toml)?));
         fused.push(network::requests_per_s(&runs.profile_of(&fused_toml)?));
+        if let Some(toml) = spread_toml.as_ref().filter(|toml| **toml != chosen_toml) {
+            spread.push(network::requests_per_s(&runs.profile_of(toml)?));
+        }
     }
     let mut tries = Vec::new();
     let others = outcome::others(network, &profile.machine, chosen, args.tries, args.seed)?;
@@ -173,6 +184,7 @@ fn measure(
         predicted_ratio: ratio(network, planned, chosen),
         fused_per_s: fused,
         chosen_per_s: best,
+        spread_per_s: spread,
         tries,
         seed: args.seed,
     })

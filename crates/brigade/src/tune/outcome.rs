@@ -37,6 +37,8 @@ pub(super) struct Outcome {
     /// The first is the profile that everything was predicted from.
     pub fused_per_s: Vec<f64>,
     pub chosen_per_s: Vec<f64>,
+    /// Spread evenly over the cores; empty when that is the chosen one.
+    pub spread_per_s: Vec<f64>,
     pub tries: Vec<Try>,
     pub seed: u64,
 }
@@ -49,6 +51,16 @@ impl Outcome {
         median(&ratios.collect::<Vec<_>>())
     }
 
+    /// The better of fused and spread: what one would run without a plan.
+    fn usual_per_s(&self) -> f64 {
+        let fused = median(self.fused_per_s.get(1..).unwrap_or_default());
+        let spread = match self.spread_per_s.as_slice() {
+            [] => self.chosen.measured_per_s,
+            spread => median(spread),
+        };
+        fused.max(spread)
+    }
+
     /// Whether the prediction was wrong and fused is better.
     pub fn recommends_fused(&self) -> bool {
         self.measured_ratio() < WORSE
@@ -56,7 +68,7 @@ impl Outcome {
 
     pub fn text(&self) -> String {
         let mut text = format!(
-            "\n{}: {}\npredicted {:+.0} %, measured {:+.0} % ({} rounds: {}; fused {})\n",
+            "\n{}: {}\npredicted {:+.0} %, measured {:+.0} % ({} rounds: {}; fused {}{})\n",
             self.pipeline,
             self.chosen.name,
             100.0 * (self.predicted_ratio - 1.0),
@@ -64,6 +76,10 @@ impl Outcome {
             self.chosen_per_s.len(),
             spread(&self.chosen_per_s),
             spread(self.fused_per_s.get(1..).unwrap_or_default()),
+            match self.spread_per_s.as_slice() {
+                [] => String::new(),
+                measured => format!("; spread {}", spread(measured)),
+            },
         );
         if self.recommends_fused() {
             text += "The prediction was wrong: fused is faster here, and is what to run.\n";
@@ -159,6 +175,8 @@ impl Outcome {
             "recommended": if self.recommends_fused() { "fused" } else { "chosen" },
             "fused_per_s": self.fused_per_s,
             "chosen_per_s": self.chosen_per_s,
+            "spread_per_s": self.spread_per_s,
+            "usual_per_s": self.usual_per_s(),
             "tries": self.tries.iter().map(row).collect::<Vec<_>>(),
             "error_ratio_quartiles": [low, middle, high],
             "error_ratio_worst": worst,
@@ -233,6 +251,7 @@ mod tests {
             predicted_ratio: 1.38,
             fused_per_s: vec![100.0, 100.0, 100.0, 100.0],
             chosen_per_s: chosen_per_s.to_vec(),
+            spread_per_s: vec![120.0],
             tries: tries.iter().map(row).collect(),
             seed: 7,
         }

@@ -6,6 +6,7 @@ mod browser;
 mod ending;
 mod image;
 mod mistakes;
+mod plan;
 mod process;
 mod record;
 mod socket;

@@ -6,6 +6,7 @@ mod browser;
 
 mod exchanges;
 mod house;
+mod load;
 mod minimum;
 mod panics;
 mod street;

@@ -51,7 +51,7 @@ fn visitors() -> Vec<Visitor> {
 }
 
 /// A seed that is different each time, unless the environment says which.
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     let given = std::env::var("BRIGADE_SEED").ok();
     given.and_then(|text| text.parse().ok()).unwrap_or_else(|| {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);

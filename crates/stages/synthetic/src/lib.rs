@@ -15,19 +15,15 @@
 //! All of it is said by options in a pipeline's file (`pipelines/synthetic.toml`), or by a [`Spec`].
 
 mod error;
-mod random;
-mod sink;
-mod source;
 mod spec;
-mod work;
+mod stage;
+mod state;
 
 pub use error::SyntheticError;
-pub use sink::{drain_kind, kind as sink_kind};
-pub use source::{
-    keyed_kind as keyed_source_kind, kind as source_kind, open_kind as open_source_kind,
-};
 pub use spec::{Spec, StageSpec};
-pub use work::kind as work_kind;
+pub use stage::{
+    drain_kind, keyed_source_kind, open_source_kind, sink_kind, source_kind, work_kind,
+};
 
 use brigade_stage::{Builder, Header, StageError};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};

@@ -6,7 +6,7 @@ use brigade_stage::{
     Builder, Input, Io, Kind, Message, OptionValue, Output, Stage, StageError, clock_ns,
 };
 
-use crate::random::{Distribution, Random};
+use crate::state::{Distribution, Random};
 use crate::{Item, SyntheticError, count};
 
 /// Bytes of a cache line: one read in each touches the whole working set.

@@ -6,7 +6,7 @@ use brigade_stage::{
     Builder, Input, Io, Kind, Message, OptionValue, Output, Route, Stage, StageError, Window,
 };
 
-use crate::random::{Distribution, Random};
+use crate::state::{Distribution, Random};
 use crate::{Item, SyntheticError, count};
 
 /// The kind `synthetic-source`: its messages go to any replica of the next stage.

@@ -1,4 +1,4 @@
-//! Times and keys by chance, the same for the same seed.
+//! Times and keys by chance, the same for the same seed: what needs no ring.
 
 use brigade_stage::{Builder, StageError};
 
