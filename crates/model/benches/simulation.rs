@@ -38,6 +38,7 @@ fn measure(name: &str, network: &Network, placement: &Placement) {
         requests: REQUESTS,
         warm_up_requests: REQUESTS / 10,
         exponential: true,
+        ..Options::default()
     };
     let run = |_| {
         let begun = Instant::now();

@@ -108,6 +108,7 @@ pub fn predict(
             requests: options.requests,
             warm_up_requests: options.requests / 4,
             exponential,
+            ..Options::default()
         };
         simulate(network, placement, machine, &options)
     };

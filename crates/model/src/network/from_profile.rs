@@ -98,7 +98,11 @@ impl Reading<'_> {
         of_window.filter(|rate| *rate > 0.0).unwrap_or_else(|| {
             let sent = self.edges.iter().zip(&self.profile.edges);
             let sent = sent.filter(|(edge, _)| edge.from == 0);
-            sent.map(|(_, edge)| edge_per_s(edge)).sum()
+            let sent_per_s: f64 = sent.map(|(_, edge)| edge_per_s(edge)).sum();
+            match self.edges.is_empty() {
+                true => messages_per_s(&self.profile.stages[0]),
+                false => sent_per_s,
+            }
         })
     }
 
@@ -106,14 +110,15 @@ impl Reading<'_> {
         let steps = way.legs.iter().map(|leg| {
             let at = routes::messages_at(ways, leg.stage);
             let stage = &self.profile.stages[leg.stage];
-            let share = if at > 0.0 { leg.messages / at } else { 0.0 };
+            // Where nothing comes to over an edge, requests begin, and the work is done then.
+            let share = if at > 0.0 { leg.messages / at } else { 1.0 };
             let busy_ps = self.busy_ps(leg.stage, requests_per_s);
             Step {
                 stage: leg.stage,
                 edge: leg.edge,
                 messages: leg.messages,
-                service: service(stage, share * busy_ps),
-                latency_ps: latency_ps(stage, leg.messages),
+                service: service(stage, share * busy_ps, leg.messages),
+                latency_ps: self.latency_ps(stage, leg.messages),
             }
         });
         let mut steps: Vec<Step> = steps.collect();
@@ -158,6 +163,31 @@ impl Reading<'_> {
         rings.fold((0.0, 0.0), |sum, ring| (sum.0 + ring.0, sum.1 + ring.1))
     }
 
+    /// How long a stage holds a request without the core: what is inside it over the rate (Little),
+    /// less its own work and the waiting for its core.
+    fn latency_ps(&self, stage: &profile::Stage, messages: f64) -> u64 {
+        let inside: Option<f64> = stage.replicas.iter().map(|r| r.inside_mean_messages).sum();
+        let per_s = messages_per_s(stage);
+        let of = |time: fn(&profile::StageTimes) -> f64| -> f64 {
+            stage.replicas.iter().map(|r| time(&r.times)).sum()
+        };
+        let busy = of(|times| times.busy_ratio);
+        let Some(inside) = inside.filter(|_| per_s > 0.0 && messages > 0.0) else {
+            return 0;
+        };
+        let awaiting = of(|times| times.awaiting_ratio);
+        let not_working =
+            awaiting + of(|times| times.ready_ratio) + of(|times| times.blocked_ratio);
+        // While the stage is ready, what it holds of a cohort waits for the core, and would not on
+        // one of its own. A simulated stage takes one message at a time.
+        let own = match self.profile.source {
+            profile::Source::Simulation => 1.0,
+            _ if not_working > 0.0 => awaiting / not_working,
+            _ => 1.0,
+        };
+        of_request((inside - busy).max(0.0) * own / per_s * 1e12, messages)
+    }
+
     /// The last stage of the pipeline may hold a request while a device works. It sends one answer
     /// for each request, and still what it holds is not always counted; the window around it tells.
     fn hold_what_replies_take(&self, steps: &mut [Step]) {
@@ -185,8 +215,7 @@ impl Reading<'_> {
                 .map_or(0.0, |s| s.mean_ns);
             let held_ps = ((latency_ns - waits - busy_ns) * 1e3).max(0.0) as u64;
             for step in steps.iter_mut().filter(|step| step.edge == Some(out)) {
-                // Messages of one request that are under way together wait together.
-                step.latency_ps = if held_ps < LATENCY_MIN_PS { 0 } else { held_ps };
+                step.latency_ps = of_request(held_ps as f64, step.messages);
             }
         }
     }
@@ -301,9 +330,49 @@ fn stage(stage: &profile::Stage) -> Stage {
     }
 }
 
-/// A step's service time with this mean: distributed as it was measured, where one request is about
-/// one message; the sum of many messages varies little.
-fn service(stage: &profile::Stage, mean_ps: f64) -> ServiceTime {
+/// A step's service time with this mean, for a request that brings so many messages: distributed as
+/// it was measured of one message. Of several the deviations partly cancel (the sum of n varies as
+/// the square root of n); where it is less than one, some requests have none.
+fn service(stage: &profile::Stage, mean_ps: f64, messages: f64) -> ServiceTime {
+    let times = measured_times(stage);
+    let weights: f64 = times.iter().map(|(_, weight)| *weight as f64).sum();
+    let sum: f64 = times.iter().map(|(t, w)| *t as f64 * *w as f64).sum();
+    if weights < 1.0 || sum <= 0.0 || mean_ps <= 0.0 {
+        return ServiceTime::Deterministic {
+            time_ps: mean_ps as u64,
+        };
+    }
+    let scale = mean_ps * weights / sum;
+    if messages > 0.0 && messages < 1.0 {
+        return some_have_none(&times, scale / messages, messages);
+    }
+    let narrow = 1.0 / messages.max(1.0).sqrt();
+    let scaled = times.iter().map(|(time, weight)| {
+        let off_ps = *time as f64 * scale - mean_ps;
+        ((mean_ps + off_ps * narrow) as u64, *weight)
+    });
+    ServiceTime::Empirical {
+        times: scaled.collect(),
+    }
+}
+
+/// The share `some` of all requests has these times, scaled, and the others have no work.
+fn some_have_none(times: &[(u64, u64)], scale: f64, some: f64) -> ServiceTime {
+    // Weights are whole: finer ones keep the share.
+    const FINER: f64 = 1e4;
+    let weights: f64 = times.iter().map(|(_, weight)| *weight as f64).sum();
+    let none = weights * (1.0 / some - 1.0) * FINER;
+    let scaled = times.iter().map(|(time, weight)| {
+        let weight = *weight as f64 * FINER;
+        ((*time as f64 * scale) as u64, weight as u64)
+    });
+    ServiceTime::Empirical {
+        times: std::iter::once((0, none as u64)).chain(scaled).collect(),
+    }
+}
+
+/// All buckets of a stage's replicas by their middles, shortest first.
+fn measured_times(stage: &profile::Stage) -> Vec<(u64, u64)> {
     let mut times: Vec<(u64, u64)> = Vec::new();
     let measured = stage.replicas.iter().filter_map(|r| r.service.as_ref());
     for service in measured {
@@ -316,40 +385,20 @@ fn service(stage: &profile::Stage, mean_ps: f64) -> ServiceTime {
     }
     times.retain(|(_, weight)| *weight > 0);
     times.sort_unstable();
-    let weights: f64 = times.iter().map(|(_, weight)| *weight as f64).sum();
-    let sum: f64 = times.iter().map(|(t, w)| *t as f64 * *w as f64).sum();
-    if weights < 1.0 || sum <= 0.0 {
-        return ServiceTime::Deterministic {
-            time_ps: mean_ps as u64,
-        };
-    }
-    let scale = mean_ps * weights / sum;
-    let scaled = times.iter().map(|(t, w)| ((*t as f64 * scale) as u64, *w));
-    ServiceTime::Empirical {
-        times: scaled.collect(),
+    times
+}
+
+/// How long a request is held that brings so many messages, each held for `held_ps`: those that are
+/// under way together wait together, and of several requests that bring one each waits its share.
+fn of_request(held_ps: f64, messages: f64) -> u64 {
+    let held_ps = held_ps * messages.min(1.0);
+    if held_ps < LATENCY_MIN_PS as f64 {
+        0
+    } else {
+        held_ps as u64
     }
 }
 
-/// How long a stage holds a request without the core: what is inside it over the rate (Little), less
-/// its own work and the waiting for its core.
-fn latency_ps(stage: &profile::Stage, messages: f64) -> u64 {
-    let inside: Option<f64> = stage.replicas.iter().map(|r| r.inside_mean_messages).sum();
-    let per_s: f64 = stage.replicas.iter().map(|r| r.messages_per_s).sum();
-    let busy: f64 = stage.replicas.iter().map(|r| r.times.busy_ratio).sum();
-    let Some(inside) = inside.filter(|_| per_s > 0.0 && messages > 0.0) else {
-        return 0;
-    };
-    // While the stage is ready, what it holds waits for the core, and would not on one of its own.
-    let of = |time: fn(&profile::StageTimes) -> f64| -> f64 {
-        stage.replicas.iter().map(|r| time(&r.times)).sum()
-    };
-    let awaiting = of(|times| times.awaiting_ratio);
-    let not_working = awaiting + of(|times| times.ready_ratio) + of(|times| times.blocked_ratio);
-    let own = if not_working > 0.0 {
-        awaiting / not_working
-    } else {
-        1.0
-    };
-    let held_ps = ((inside - busy).max(0.0) * own / per_s * 1e12) as u64;
-    if held_ps < LATENCY_MIN_PS { 0 } else { held_ps }
+fn messages_per_s(stage: &profile::Stage) -> f64 {
+    stage.replicas.iter().map(|r| r.messages_per_s).sum()
 }

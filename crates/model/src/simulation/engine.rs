@@ -12,8 +12,6 @@ use crate::Error;
 use crate::network::{Load, Network, Placement};
 use crate::profile::Machine;
 
-/// Requests that may wait to begin; an open load above what the pipeline can do loses the rest.
-const WAITING_MAX: usize = 10_000;
 /// Events for one request before the run is given up.
 const EVENTS_PER_REQUEST_MAX: u64 = 10_000;
 
@@ -62,6 +60,7 @@ pub(super) struct Engine<'a> {
     free: Vec<u32>,
     queue: BinaryHeap<Reverse<(u64, u64, Event)>>,
     planned: u64,
+    begun: usize,
 }
 
 impl<'a> Engine<'a> {
@@ -100,6 +99,7 @@ impl<'a> Engine<'a> {
             free: Vec::new(),
             queue: BinaryHeap::new(),
             planned: 0,
+            begun: 0,
         }
     }
 
@@ -181,7 +181,8 @@ impl<'a> Engine<'a> {
         let seat = self.first_seat(stage);
         let is_open = matches!(network.load, Load::Open { .. });
         // The first rings are the seats' own, in their order.
-        if is_open && self.wiring.rings[seat].queue.len() >= WAITING_MAX {
+        let waiting = self.wiring.rings[seat].queue.len() as u64;
+        if is_open && waiting >= self.options.waiting_max_requests {
             self.lost += 1;
             return;
         }
@@ -201,8 +202,9 @@ impl<'a> Engine<'a> {
         if seats.len() > 1 && !shares.is_empty() {
             return seats[self.random.pick(shares.iter().copied()) % seats.len()];
         }
-        let waiting = |seat: &usize| self.wiring.rings[*seat].queue.len();
-        let fewest = seats.iter().copied().min_by_key(waiting);
+        self.begun += 1;
+        let in_turn = (0..seats.len()).map(|step| seats[(self.begun + step) % seats.len()]);
+        let fewest = in_turn.min_by_key(|seat| self.wiring.standing(*seat));
         fewest.unwrap_or_default()
     }
 

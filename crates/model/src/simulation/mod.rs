@@ -38,6 +38,9 @@ pub struct Options {
     pub warm_up_requests: u64,
     /// Draws all service times from exponential distributions of the same means.
     pub exponential: bool,
+    /// Requests of an open load that may wait to begin at a replica of the first stage; the others
+    /// are lost.
+    pub waiting_max_requests: u64,
 }
 
 impl Default for Options {
@@ -47,6 +50,7 @@ impl Default for Options {
             requests: 10_000,
             warm_up_requests: 1_000,
             exponential: false,
+            waiting_max_requests: 10_000,
         }
     }
 }

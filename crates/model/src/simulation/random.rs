@@ -78,8 +78,11 @@ impl Draw {
             Draw::Exponential(mean_ps) => random.exponential(*mean_ps),
             Draw::Table(table) => {
                 let at = random.unit();
-                let found = table.iter().find(|(share, _)| at <= *share);
-                found.or(table.last()).map_or(0, |(_, time)| *time)
+                let found = table.partition_point(|(share, _)| *share < at);
+                table
+                    .get(found)
+                    .or(table.last())
+                    .map_or(0, |(_, time)| *time)
             }
         }
     }

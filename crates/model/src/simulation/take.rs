@@ -111,7 +111,8 @@ impl Engine<'_> {
         })
     }
 
-    /// The replica that had the request before, else by key or with the shortest queue.
+    /// The replica that had the request before, else by key, or the one with the fewest messages, in
+    /// turn among equals.
     fn next_replica(&self, request: u32, seat: usize, stage: usize, edge: usize) -> Option<usize> {
         if let Some(replica) = self.replica_of(request, stage) {
             return Some(replica);
@@ -126,11 +127,11 @@ impl Engine<'_> {
                 replicas,
             ));
         }
-        let from = self.wiring.seats[seat].replica;
-        (0..replicas).min_by_key(|replica| {
-            let ring = self.wiring.ring_at[edge][from * replicas + replica];
-            let ring = &self.wiring.rings[ring];
-            ring.queue.len() + ring.reserved
+        let own = &self.wiring.seats[seat];
+        let in_turn = (0..replicas).map(|step| (own.next_lane + step) % replicas);
+        in_turn.min_by_key(|to| {
+            self.wiring
+                .standing(self.wiring.ring_at[edge][own.replica * replicas + to])
         })
     }
 
@@ -218,6 +219,7 @@ impl Engine<'_> {
         }
         if let Some(ring) = chosen.leaves {
             self.wiring.rings[ring].reserved += 1;
+            self.wiring.seats[seat].next_lane += 1;
             let to = self.wiring.rings[ring].to;
             let (stage, replica) = (self.wiring.seats[to].stage, self.wiring.seats[to].replica);
             self.keep_replica(request, stage, replica);

@@ -15,6 +15,8 @@ pub(super) struct Seat {
     /// Rings that it takes from; the first holds requests that begin here.
     pub inputs: Vec<usize>,
     pub next_input: usize,
+    /// The lane that comes first among equals.
+    pub next_lane: usize,
     /// Requests that it sent and whose answer has not come, or that it holds without the core.
     pub held: u64,
     pub times: Clock,
@@ -128,6 +130,13 @@ impl Wiring {
         wiring
     }
 
+    /// Requests that a ring's consumer has before another that is sent over it now.
+    pub fn standing(&self, ring: usize) -> usize {
+        let ring = &self.rings[ring];
+        let in_work = self.seats[ring.to].times.state == SeatState::Busy;
+        ring.queue.len() + ring.reserved + usize::from(in_work)
+    }
+
     fn sit(&mut self, placement: &Placement, machine: &Machine) {
         for (slot, core) in placement.cores.iter().enumerate() {
             let mut own = Vec::new();
@@ -141,6 +150,7 @@ impl Wiring {
                     core: slot,
                     inputs: Vec::new(),
                     next_input: 0,
+                    next_lane: 0,
                     held: 0,
                     times: Clock::new(SeatState::Starved),
                     jobs: 0,

@@ -2,4 +2,6 @@
 
 mod closed_forms;
 mod cycles;
+mod profiles;
+mod rivals;
 mod support;

@@ -124,6 +124,13 @@ pub fn closed(clients: Option<u64>) -> Load {
     }
 }
 
+pub fn thinking(clients: u64, units: u64) -> Load {
+    Load::Closed {
+        clients: Some(clients),
+        think_ps: units * UNIT_PS,
+    }
+}
+
 pub fn open(per_unit: f64) -> Load {
     Load::Open {
         requests_per_s: per_unit * 1e12 / UNIT_PS as f64,
@@ -152,18 +159,25 @@ pub fn seed() -> u64 {
 }
 
 pub fn run(network: &Network, placement: &Placement, requests: u64) -> Run {
-    let options = Options {
+    run_with(network, placement, &options(requests))
+}
+
+pub fn options(requests: u64) -> Options {
+    Options {
         seed: seed(),
         requests,
         warm_up_requests: requests / 10,
-        exponential: false,
-    };
+        ..Options::default()
+    }
+}
+
+pub fn run_with(network: &Network, placement: &Placement, options: &Options) -> Run {
     let cores = placement.cores.iter().map(|core| core.core).max();
     simulate(
         network,
         placement,
         &machine(cores.unwrap_or(0) + 1),
-        &options,
+        options,
     )
     .expect("it runs")
 }
