@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::grouping::groups;
 use super::text::name_of;
 use crate::Error;
 use crate::network::{Network, PlacedCore, Placement};
@@ -140,7 +141,7 @@ impl Site<'_> {
         let (stages, cores) = (works.len(), self.machine.cores.len());
         if stages > STAGES_MAX {
             let counts = 1..=cores.min(stages);
-            return counts.map(|count| best_cut(works, count)).collect();
+            return counts.map(|count| groups(works, count, 0.0, 0.0)).collect();
         }
         let masks = 0..1_usize << (stages - 1);
         let few = masks.filter(|mask| (mask.count_ones() as usize) < cores);
@@ -263,40 +264,5 @@ fn cut(stages: usize, mask: usize) -> Vec<Vec<usize>> {
             groups.push(Vec::new());
         }
     }
-    groups
-}
-
-/// The contiguous grouping in `count` groups whose largest has the least work: f(j, m) = min over i
-/// of max(f(i, m-1), work of i..j).
-fn best_cut(works: &[f64], count: usize) -> Vec<Vec<usize>> {
-    let stages = works.len();
-    let mut sums = vec![0.0];
-    for work in works {
-        sums.push(sums[sums.len() - 1] + work);
-    }
-    let mut best: Vec<f64> = sums.clone();
-    let mut cuts: Vec<Vec<usize>> = Vec::new();
-    for _ in 1..count {
-        let mut next = vec![f64::INFINITY; stages + 1];
-        let mut from = vec![0; stages + 1];
-        for end in 1..=stages {
-            for begin in 1..end {
-                let largest = best[begin].max(sums[end] - sums[begin]);
-                if largest < next[end] {
-                    (next[end], from[end]) = (largest, begin);
-                }
-            }
-        }
-        best = next;
-        cuts.push(from);
-    }
-    let mut groups = Vec::new();
-    let mut end = stages;
-    for from in cuts.iter().rev() {
-        groups.push((from[end]..end).collect());
-        end = from[end];
-    }
-    groups.push((0..end).collect());
-    groups.reverse();
     groups
 }

@@ -10,6 +10,7 @@
 
 mod candidates;
 mod curve;
+mod grouping;
 mod order;
 mod svg;
 mod text;
@@ -21,6 +22,7 @@ use crate::profile::Machine;
 
 pub use candidates::{candidates, fused, replicated, spread};
 pub use curve::{CURVE_CORES, CurvePoint, curve, extended};
+pub use grouping::{groups, load};
 pub use order::Objective;
 pub use svg::curve_svg;
 pub use text::{curve_text, name_of, placement_toml};

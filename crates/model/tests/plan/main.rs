@@ -165,6 +165,57 @@ fn contiguous_groups_are_those_of_the_analysis() {
     }
 }
 
+/// The largest load of the best contiguous grouping in `count` groups.
+fn largest(works: &[f64], count: usize, receive: f64, send: f64) -> f64 {
+    let groups = plan::groups(works, count, receive, send);
+    let loads = groups
+        .iter()
+        .map(|group| plan::load(works, group[0]..group[group.len() - 1] + 1, receive, send));
+    loads.fold(0.0, f64::max)
+}
+
+#[test]
+fn what_sending_and_receiving_cost_limits_the_number_of_groups() {
+    let works = [3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0];
+    for (count, load) in [(2, 14.0), (3, 11.0), (4, 9.0)] {
+        assert_eq!(largest(&works, count, 0.0, 0.0), load);
+    }
+    let free = |cost| {
+        let loads = (1..=7).map(|count| largest(&works, count, cost, cost));
+        loads.fold(f64::INFINITY, f64::min)
+    };
+    assert_eq!(free(1.0), 11.0);
+    assert_eq!(free(2.0), 13.0);
+    assert_eq!(largest(&works, 3, 2.0, 2.0), 13.0, "three groups suffice");
+}
+
+#[test]
+fn groupings_are_those_of_brute_force() {
+    let mut seed = 11;
+    for _ in 0..200 {
+        let count = 2 + draw(&mut seed, 6) as usize;
+        let works: Vec<f64> = (0..count).map(|_| draw(&mut seed, 20) as f64).collect();
+        let (receive, send) = (draw(&mut seed, 4) as f64, draw(&mut seed, 4) as f64);
+        for groups in 1..=count {
+            let cuts = (0..1_u32 << (count - 1)).filter(|m| m.count_ones() as usize == groups - 1);
+            let best = cuts.map(|mask| {
+                let ends = (0..count).filter(|at| mask >> at & 1 == 1).map(|at| at + 1);
+                let mut ends: Vec<usize> = ends.chain([count]).collect();
+                ends.insert(0, 0);
+                let loads = ends.windows(2);
+                let loads = loads.map(|pair| plan::load(&works, pair[0]..pair[1], receive, send));
+                loads.fold(0.0, f64::max)
+            });
+            let best = best.fold(f64::INFINITY, f64::min);
+            assert_eq!(
+                largest(&works, groups, receive, send),
+                best,
+                "{works:?} in {groups}"
+            );
+        }
+    }
+}
+
 #[test]
 fn stateless_stages_are_fused_and_replicated() {
     let mut network = chain(&[3, 1, 4, 1, 5, 9, 2]);
