@@ -11,7 +11,7 @@ use super::{Error, child};
 use crate::planted::Draw;
 
 /// Placements tried beside the chosen one, at most.
-const TRIES: &str = "12";
+const TRIES: &str = "10";
 /// Decides the synthetic pipelines and which placements are tried.
 const SEED: u64 = 1;
 
@@ -49,7 +49,7 @@ fn pipelines() -> Result<Vec<(String, Vec<String>)>, Error> {
             "--rounds",
             "2",
             "--duration-s",
-            "2",
+            "1",
             "--tries",
             TRIES,
         ];

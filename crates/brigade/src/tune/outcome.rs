@@ -17,7 +17,10 @@ const WORSE: f64 = 1.0;
 pub(super) struct Try {
     pub name: String,
     pub predicted_per_s: f64,
+    /// Of several runs the median.
     pub measured_per_s: f64,
+    /// The placement, as `run` takes it.
+    pub toml: String,
 }
 
 impl Try {
@@ -240,6 +243,7 @@ mod tests {
             name: format!("{predicted_per_s}"),
             predicted_per_s: *predicted_per_s,
             measured_per_s: *measured_per_s,
+            toml: String::new(),
         };
         Outcome {
             pipeline: "p".into(),
@@ -247,6 +251,7 @@ mod tests {
                 name: "a | b".into(),
                 predicted_per_s: 138.0,
                 measured_per_s: median(chosen_per_s),
+                toml: String::new(),
             },
             predicted_ratio: 1.38,
             fused_per_s: vec![100.0, 100.0, 100.0, 100.0],
