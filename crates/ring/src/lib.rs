@@ -99,27 +99,44 @@
 //!     }
 //! }
 //! # assert_eq!(sum, 1);
-//! # Ok::<(), brigade_ring::CapacityError>(())
+//! # Ok::<(), brigade_ring::RingError>(())
 //! ```
 #![no_std]
 
 extern crate alloc;
+#[cfg(any(feature = "process", feature = "waiting"))]
+extern crate std;
 
+mod barrier;
 mod consumer;
+mod cursor;
 pub mod doorbell;
 mod error;
 mod item;
 mod line;
+#[cfg(feature = "membarrier")]
+mod membarrier;
 mod prefetch;
+#[cfg(feature = "process")]
+pub mod process;
 mod producer;
 mod shared;
 mod sync;
+#[cfg(any(feature = "process", feature = "waiting"))]
+mod waited;
+#[cfg(feature = "waiting")]
+pub mod waiting;
 
+pub use barrier::{Barrier, Fences};
 pub use consumer::Consumer;
-pub use error::CapacityError;
+pub use error::RingError;
 pub use item::Item;
 pub use line::{CacheLine, LINE_BYTES};
+#[cfg(feature = "membarrier")]
+pub use membarrier::Membarrier;
 pub use producer::Producer;
+#[cfg(any(feature = "process", feature = "waiting"))]
+pub use waited::Waited;
 
 /// The most slots a ring can have: 2^24, which is 128 MiB of them.
 pub const CAPACITY_MAX: usize = 1 << 24;
@@ -128,7 +145,7 @@ pub const CAPACITY_MAX: usize = 1 << 24;
 /// powers of two).
 ///
 /// # Errors
-/// [`CapacityError`] when the capacity is 0 or too large.
+/// [`RingError`] when the capacity is 0 or too large.
 ///
 /// # Example
 /// ```
@@ -136,15 +153,15 @@ pub const CAPACITY_MAX: usize = 1 << 24;
 /// assert!(producer.push(Box::new("full")).is_ok());
 /// assert_eq!(consumer.pop().as_deref(), Some(&"full"));
 /// assert!(consumer.pop().is_none());
-/// # Ok::<(), brigade_ring::CapacityError>(())
+/// # Ok::<(), brigade_ring::RingError>(())
 /// ```
-pub fn ring<T: Item>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), CapacityError> {
+pub fn ring<T: Item>(capacity: usize) -> Result<(Producer<T>, Consumer<T>), RingError> {
     match capacity {
-        0 => Err(CapacityError::Zero),
+        0 => Err(RingError::CapacityZero),
         1..=CAPACITY_MAX => {
             let (producer, consumer) = shared::End::pair(capacity);
             Ok((Producer::new(producer), Consumer::new(consumer)))
         }
-        _ => Err(CapacityError::TooLarge { capacity }),
+        _ => Err(RingError::CapacityTooLarge { capacity }),
     }
 }
