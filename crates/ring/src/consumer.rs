@@ -85,6 +85,7 @@ impl<T: Item> Consumer<T> {
         while popped < out.len() && self.refill() {
             let run = self.end.0.cursor.run(out.len() - popped);
             let count = run.len();
+            self.end.0.cursor.claim_run_ahead(count);
             for (slot, place) in run.iter().zip(&mut out[popped..]) {
                 // SAFETY: the word was stored by this ring's producer, from a `T`.
                 *place = unsafe { T::from_word(empty(slot)) };
@@ -154,8 +155,11 @@ impl<T: Item> Consumer<T> {
     /// Empties the slot at the index; the credit covers it.
     #[inline]
     fn take(&self) -> NonZeroU64 {
-        debug_assert!(self.end.0.cursor.credit() > 0);
-        empty(self.end.0.cursor.slot(0))
+        let cursor = &self.end.0.cursor;
+        debug_assert!(cursor.credit() > 0);
+        let slot = cursor.slot(0);
+        cursor.claim_line_ahead(slot);
+        empty(slot)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use core::ptr::NonNull;
 
+use crate::line::LINE_BYTES;
 use crate::prefetch::claim;
 use crate::sync::AtomicU64;
 
@@ -35,6 +36,13 @@ fn looks(distance: usize, patience: usize) -> usize {
         1
     }
 }
+
+/// The slots of a cache line.
+const LINE_SLOTS: usize = LINE_BYTES / size_of::<u64>();
+/// How many slots ahead the line is that is claimed while single items are taken.
+const CLAIM_AHEAD: usize = 4 * LINE_SLOTS;
+/// Shorter runs are not worth the bother.
+const RUN_MIN: usize = 2 * LINE_SLOTS;
 
 /// A distance within a cache line.
 const NEAR: usize = 4;
@@ -151,6 +159,29 @@ impl Cursor {
         // SAFETY: `index + count` is at most `capacity`; the slots are initialised,
         // live as long as this cursor, by the contract of `new`, and are only accessed atomically.
         unsafe { core::slice::from_raw_parts(first.as_ptr(), count) }
+    }
+
+    /// For a consumer that empties `slot`, its next one: once a line, claims a line that it will
+    /// empty soon, if it is known to be full. The producer is done with that line, so nothing is
+    /// taken away from it, and the line comes once, for reading *and* writing.
+    #[inline]
+    pub(crate) fn claim_line_ahead(&self, slot: &AtomicU64) {
+        let address = core::ptr::from_ref(slot);
+        if address.addr().is_multiple_of(LINE_BYTES) && self.credit > CLAIM_AHEAD {
+            // At the end of the array it is a hint for nothing, once around the ring.
+            claim(address.wrapping_add(CLAIM_AHEAD));
+        }
+    }
+
+    /// As above, for a consumer that empties a run of `count` slots: claims the lines of as many
+    /// slots behind the run.
+    #[inline]
+    pub(crate) fn claim_run_ahead(&self, count: usize) {
+        if count >= RUN_MIN {
+            for ahead in (count..self.credit.min(2 * count)).step_by(LINE_SLOTS) {
+                claim(self.slot(ahead));
+            }
+        }
     }
 
     /// Steps over `count` slots of the credit.

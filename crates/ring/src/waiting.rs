@@ -32,7 +32,7 @@
 //! }));
 //! let sum = async {
 //!     let mut sum = 0;
-//!     while let Some(item) = consumer.next().await {
+//!     while let Some(item) = consumer.pop_async().await {
 //!         sum += item.get();
 //!     }
 //!     sum
@@ -77,14 +77,14 @@ pub enum Strategy {
     Park,
 }
 
+/// The two ends of a ring.
+pub type Ends<T, B> = (Producer<T, B>, Consumer<T, B>);
+
 /// Makes a ring of exactly `capacity` items whose ends can wait, with fences.
 ///
 /// # Errors
 /// As [`ring`](crate::ring()).
-pub fn ring<T: Item>(
-    capacity: usize,
-    strategy: Strategy,
-) -> Result<(Producer<T>, Consumer<T>), RingError> {
+pub fn ring<T: Item>(capacity: usize, strategy: Strategy) -> Result<Ends<T, Fences>, RingError> {
     ring_with(capacity, strategy, Fences)
 }
 
@@ -96,7 +96,7 @@ pub fn ring_with<T: Item, B: Barrier + Clone>(
     capacity: usize,
     strategy: Strategy,
     barrier: B,
-) -> Result<(Producer<T, B>, Consumer<T, B>), RingError> {
+) -> Result<Ends<T, B>, RingError> {
     let (producer, consumer) = crate::ring(capacity)?;
     let items = Arc::new(Bell::new(barrier.clone()));
     let room = Arc::new(Bell::new(barrier));
@@ -287,6 +287,19 @@ impl<T: Item, B: Barrier> Producer<T, B> {
         Ok(())
     }
 
+    /// Puts in the first of `items`, as many as there is room for, and rings once. Returns how
+    /// many that were.
+    pub fn try_push_slice(&mut self, items: &[T]) -> usize
+    where
+        T: Copy,
+    {
+        let pushed = self.ring.push_slice(items);
+        if pushed > 0 {
+            self.items.0.ring();
+        }
+        pushed
+    }
+
     /// Puts one item in, waiting for room.
     ///
     /// # Errors
@@ -313,12 +326,9 @@ impl<T: Item, B: Barrier> Producer<T, B> {
     {
         let mut pushed = 0;
         while pushed < items.len() {
-            match self.ring.push_slice(&items[pushed..]) {
+            match self.try_push_slice(&items[pushed..]) {
                 0 if self.wait(None) == Waited::Left => break,
-                count => {
-                    pushed += count;
-                    self.items.0.ring();
-                }
+                count => pushed += count,
             }
         }
         pushed
@@ -378,6 +388,19 @@ impl<T: Item, B: Barrier> Consumer<T, B> {
         Some(item)
     }
 
+    /// Takes out as many items as `out` has places, or as there are, and rings once for the
+    /// producer. Returns how many those were.
+    pub fn try_pop_slice(&mut self, out: &mut [T]) -> usize
+    where
+        T: Copy,
+    {
+        let popped = self.ring.pop_slice(out);
+        if popped > 0 {
+            self.room.0.ring();
+        }
+        popped
+    }
+
     /// Takes out the oldest item, waiting for one; none when the producer has left and nothing is
     /// left to take.
     #[inline]
@@ -400,9 +423,8 @@ impl<T: Item, B: Barrier> Consumer<T, B> {
         T: Copy,
     {
         loop {
-            let popped = self.ring.pop_slice(out);
+            let popped = self.try_pop_slice(out);
             if popped > 0 || out.is_empty() {
-                self.room.0.ring();
                 return popped;
             }
             if self.wait(None) == Waited::Left {
@@ -440,8 +462,8 @@ impl<T: Item, B: Barrier> Consumer<T, B> {
 
     /// The oldest item, as a future; none when the producer has left and nothing is left to take.
     /// A future that is dropped has taken nothing.
-    pub fn next(&mut self) -> Next<'_, T, B> {
-        Next { consumer: self }
+    pub fn pop_async(&mut self) -> Pop<'_, T, B> {
+        Pop { consumer: self }
     }
 
     /// The number of items the ring holds when it is full.
@@ -455,14 +477,14 @@ impl<T: Item, B: Barrier> Consumer<T, B> {
     }
 }
 
-/// The next item of a [`Consumer`], to be awaited. Made by [`Consumer::next`].
+/// The next item of a [`Consumer`], to be awaited. Made by [`Consumer::pop_async`].
 #[derive(Debug)]
 #[must_use = "a future does nothing unless it is awaited"]
-pub struct Next<'a, T: Item, B: Barrier = Fences> {
+pub struct Pop<'a, T: Item, B: Barrier = Fences> {
     consumer: &'a mut Consumer<T, B>,
 }
 
-impl<T: Item, B: Barrier> Future for Next<'_, T, B> {
+impl<T: Item, B: Barrier> Future for Pop<'_, T, B> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {

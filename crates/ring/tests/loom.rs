@@ -441,7 +441,7 @@ fn a_task_is_woken_for_an_item() {
             assert_eq!(producer.try_push(word(0)), Ok(()));
             producer
         });
-        assert_eq!(block_on(consumer.next()), Some(word(0)));
+        assert_eq!(block_on(consumer.pop_async()), Some(word(0)));
         thread.join().expect("the producer does not panic");
     });
 }
@@ -451,7 +451,7 @@ fn a_task_is_woken_for_the_end() {
     loom::model(|| {
         let (producer, mut consumer) = waiting_ends(2);
         let thread = thread::spawn(move || drop(producer));
-        assert_eq!(block_on(consumer.next()), None);
+        assert_eq!(block_on(consumer.pop_async()), None);
         thread.join().expect("the producer does not panic");
     });
 }

@@ -226,9 +226,9 @@ fn a_task_awaits_each_item_and_then_the_end() {
     });
     block_on(async {
         for value in 0..2_000 {
-            assert_eq!(consumer.next().await, Some(word(value)));
+            assert_eq!(consumer.pop_async().await, Some(word(value)));
         }
-        assert_eq!(consumer.next().await, None);
+        assert_eq!(consumer.pop_async().await, None);
     });
     sending.join().expect("the producer does not panic");
 }
@@ -238,7 +238,7 @@ fn a_future_that_is_dropped_has_taken_nothing() {
     let (mut producer, mut consumer) = ends(3);
     let mut context = Context::from_waker(Waker::noop());
     {
-        let mut next = std::pin::pin!(consumer.next());
+        let mut next = std::pin::pin!(consumer.pop_async());
         assert!(next.as_mut().poll(&mut context).is_pending());
     }
     assert_eq!(producer.push(word(0)), Ok(()));

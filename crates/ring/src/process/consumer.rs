@@ -60,6 +60,7 @@ impl<T: Plain> Consumer<T> {
         if !cursor.refill(PATIENCE, is_full) {
             return Ok(None);
         }
+        cursor.claim_line_ahead(cursor.slot(0));
         let found = look(cursor.slot(0));
         if matches!(found, Err(RingError::Retracted)) {
             cursor.forget();
@@ -81,6 +82,7 @@ impl<T: Plain> Consumer<T> {
         let mut popped = 0;
         while popped < out.len() && self.cursor.0.refill(PATIENCE, is_full) {
             let run = self.cursor.0.run(out.len() - popped);
+            self.cursor.0.claim_run_ahead(run.len());
             let (run_length, taken) = (run.len(), take(run, &mut out[popped..]));
             self.cursor.0.advance(taken);
             popped += taken;
