@@ -19,7 +19,7 @@
 //!
 //! What being able to sleep costs the *other* end, once for each cohort (a single `push` or `pop`
 //! is a cohort of one, a slice is one, too): a full fence with [`Fences`], a relaxed load with
-//! `Membarrier`. `cargo xtask figures waiting` measures both.
+//! `Membarrier`. `cargo xtask figures tricks` measures both.
 //!
 //! A consumer is also a future, for programs on an async runtime, whichever it is:
 //!
