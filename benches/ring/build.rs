@@ -188,7 +188,7 @@ fn main() {
         fs::create_dir_all(&folder).expect("a folder of the build");
         make(variant, &folder);
         modules += &format!(
-            "#[path = {:?}]\n#[allow(dead_code, unexpected_cfgs, unused_imports, missing_docs, clippy::all)]\npub mod {};\n",
+            "#[path = {:?}]\n#[allow(dead_code, unexpected_cfgs, unused_imports, missing_docs, clippy::all, clippy::multiple_unsafe_ops_per_block)]\npub mod {};\n",
             folder.join("mod.rs"),
             variant.module
         );

@@ -102,7 +102,11 @@ library_benchmark_group!(
     config = at_most(52.0),
     benchmarks = push_and_pop
 );
-library_benchmark_group!(name = by_8, config = at_most(29.0), benchmarks = slices_of_8);
+library_benchmark_group!(
+    name = by_8,
+    config = at_most(29.0),
+    benchmarks = slices_of_8
+);
 library_benchmark_group!(
     name = by_32,
     config = at_most(16.0),

@@ -2,13 +2,14 @@
 //!
 //! `cargo run --release -p brigade-ring --features process --example processes`
 
+use std::error::Error;
 use std::num::NonZeroU64;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
-use std::process::{Command, ExitCode};
+use std::process::{Child, Command, ExitCode};
 use std::time::Duration;
 
+use brigade_ring::Waited;
 use brigade_ring::process::{Consumer, Peer, Plain, Producer, Segment};
-use brigade_ring::{RingError, Waited};
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Pid, getppid};
 
@@ -44,37 +45,50 @@ fn main() -> ExitCode {
     }
 }
 
-fn parent() -> Result<(), RingError> {
+/// A child that does not outlive its parent's work.
+struct Reaped(Child);
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        let _ = self.0.kill(); // fails if it has ended, which is as well
+        let _ = self.0.wait();
+    }
+}
+
+fn parent() -> Result<(), Box<dyn Error>> {
     let (questions, answers) = (Segment::create(64)?, Segment::create(64)?);
-    let files = [&questions, &answers].map(inheritable);
-    let program = std::env::current_exe().expect("this program");
-    let mut child = Command::new(program)
+    let files = [inheritable(&questions)?, inheritable(&answers)?];
+    let child = Command::new(std::env::current_exe()?)
         .args(files.each_ref().map(|file| file.as_raw_fd().to_string()))
-        .spawn()
-        .expect("this program starts once more");
-    let peer = Peer::open(Pid::from_child(&child))?;
+        .spawn()?;
+    let mut child = Reaped(child);
+    let peer = Peer::open(Pid::from_child(&child.0))?;
     let mut producer: Producer<Number> = questions.producer()?;
     let mut consumer: Consumer<Number> = answers.consumer()?;
     let mut sum = 0;
     for number in 1..=NUMBERS {
-        let question = Number(NonZeroU64::new(number).expect("not zero"));
-        assert!(producer.push(question).is_ok(), "one at a time always fits");
+        let question = Number(NonZeroU64::MIN.saturating_add(number - 1));
+        if producer.push(question).is_err() {
+            return Err("the child leaves questions in the ring".into());
+        }
         producer.notify();
         match consumer.wait(Some(&peer), PATIENCE)? {
             Waited::Ready => sum += consumer.pop()?.map_or(0, |answer| answer.0.get()),
-            ended => panic!("the child: {ended:?}"),
+            ended => return Err(format!("the child does not answer: {ended:?}").into()),
         }
     }
     drop(producer); // the child's sign to end
     println!("the child's squares of 1 to {NUMBERS} add up to {sum}");
-    assert!(child.wait().expect("it ends").success());
+    if !child.0.wait()?.success() {
+        return Err("the child failed".into());
+    }
     Ok(())
 }
 
-fn child(questions: &str, answers: &str) -> Result<(), RingError> {
+fn child(questions: &str, answers: &str) -> Result<(), Box<dyn Error>> {
     let mut consumer: Consumer<Number> = inherited(questions)?.consumer()?;
     let mut producer: Producer<Number> = inherited(answers)?.producer()?;
-    let peer = Peer::open(getppid().expect("a parent"))?;
+    let peer = Peer::open(getppid().ok_or("no parent")?)?;
     while consumer.wait(Some(&peer), PATIENCE)? == Waited::Ready {
         while let Some(Number(number)) = consumer.pop()? {
             let square = Number(number.saturating_mul(number));
@@ -90,14 +104,15 @@ fn child(questions: &str, answers: &str) -> Result<(), RingError> {
 }
 
 /// A copy of the segment's descriptor that a child inherits.
-fn inheritable(segment: &Segment) -> OwnedFd {
-    let file = segment.file().try_clone_to_owned().expect("a descriptor");
-    fcntl_setfd(&file, FdFlags::empty()).expect("it can be inherited");
-    file
+fn inheritable(segment: &Segment) -> Result<OwnedFd, Box<dyn Error>> {
+    let file = segment.file().try_clone_to_owned()?;
+    fcntl_setfd(&file, FdFlags::empty())?;
+    Ok(file)
 }
 
-fn inherited(number: &str) -> Result<Segment, RingError> {
-    let number = number.parse().expect("a descriptor's number");
+fn inherited(number: &str) -> Result<Segment, Box<dyn Error>> {
+    let number = number.parse()?;
     // SAFETY: the parent left it open for this purpose, and nothing else here knows it.
-    Segment::attach(unsafe { OwnedFd::from_raw_fd(number) })
+    let file = unsafe { OwnedFd::from_raw_fd(number) };
+    Ok(Segment::attach(file)?)
 }
