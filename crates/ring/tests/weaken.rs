@@ -102,7 +102,7 @@ fn copy_workspace(to: &Path) -> PathBuf {
     let from = Path::new(env!("CARGO_MANIFEST_DIR"));
     let root = from.join("../..");
     let copy = to.join("crates/ring");
-    for folder in ["src", "tests"] {
+    for folder in ["src", "tests", "examples"] {
         fs::create_dir_all(copy.join(folder)).expect("the copy's folders");
         for file in rust_files(&from.join(folder)) {
             let name = file.file_name().expect("a file has a name");
