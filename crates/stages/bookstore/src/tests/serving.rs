@@ -166,7 +166,7 @@ fn a_long_page_comes_in_parts_and_its_copies_are_counted() {
         "{} parts",
         cart.parts
     );
-    assert_eq!(cart.body.matches("<li>").count(), 50);
+    assert_eq!(cart.body.matches("<li data-line-id").count(), 50);
     let spilled = cart.body.len() as u64 - u64::from(cart.first.body_bytes);
     assert_eq!(harness.copies().bytes_total - before, spilled);
     assert_eq!(harness.pages_missing(), 0);
