@@ -59,6 +59,11 @@ pub struct RunArgs {
     /// Books in the shop when its image is made (1000 without this).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=1_000_000))]
     pub items: Option<u64>,
+    /// Customers in the shop when its image is made, as TPC-W wants them for so many emulated
+    /// browsers: 2880 for each, with two addresses and 0.9 orders. Without this: as many customers
+    /// as books, at most 288,000.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub browsers: Option<u64>,
     /// Cores to use, such as 0,1 or 0-3 (all that the process may use, without this).
     #[arg(long, value_name = "LIST")]
     pub cores: Option<String>,
@@ -203,6 +208,11 @@ pub struct TuneArgs {
     /// web, synthetic, or a file with a pipeline that makes its own load.
     #[arg(default_value = "web")]
     pub pipeline: String,
+    /// Customers in the shop when its image is made, as TPC-W wants them for so many emulated
+    /// browsers: 2880 for each, with two addresses and 0.9 orders. Without this: as many customers
+    /// as books, at most 288,000.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub browsers: Option<u64>,
     /// Cores to use, such as 0,1 or 0-3 (all that the process may use, without this).
     #[arg(long, value_name = "LIST")]
     pub cores: Option<String>,

@@ -44,6 +44,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use brigade_shop::CUSTOMERS_PER_BROWSER;
 pub use error::BookstoreError;
 pub use filler::Progress;
 

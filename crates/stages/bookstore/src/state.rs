@@ -173,6 +173,10 @@ fn word_of(value: &Value) -> Word<'_> {
 /// What a reply to a batch says: its rows, still in the page, or how and why it failed.
 pub fn outcome(status: u32, bytes: &[u8]) -> Result<Rows<'_>, (Failure, &str)> {
     let bytes = content(status, bytes)?;
+    if bytes.is_empty() {
+        // A file was written; a batch has at least its number of sets.
+        return Ok(Rows::new());
+    }
     rows(bytes).ok_or((Failure::Invalid, "the rows could not be read"))
 }
 
