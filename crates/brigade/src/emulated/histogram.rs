@@ -70,7 +70,19 @@ mod tests {
 
     #[test]
     fn a_bucket_holds_its_numbers_and_is_narrow() {
-        for value in [0, 1, 63, 64, 65, 127, 128, 1000, 123_456_789, u64::MAX / 2, u64::MAX] {
+        for value in [
+            0,
+            1,
+            63,
+            64,
+            65,
+            127,
+            128,
+            1000,
+            123_456_789,
+            u64::MAX / 2,
+            u64::MAX,
+        ] {
             let end = upper_end(bucket(value));
             assert!(end >= value && end - value <= value / 64, "{value}: {end}");
             assert_eq!(bucket(end), bucket(value));

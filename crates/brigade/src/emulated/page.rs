@@ -105,9 +105,14 @@ impl<'p> Page<'p> {
     pub fn bill(self, discount_percent: Option<i64>) -> Result<(Books, Sums), Wrong> {
         let (mut books, mut copies, mut sum_cents) = (Books::new(), 0, 0);
         for line in self.0.split("data-line-id=\"").skip(1) {
-            let book = until_quote(line).parse().map_err(|_| Wrong::new("a line of no book"))?;
+            let book = until_quote(line)
+                .parse()
+                .map_err(|_| Wrong::new("a line of no book"))?;
             let line = Page(line);
-            let (quantity, price) = (line.number("data-quantity")?, line.number("data-price-cents")?);
+            let (quantity, price) = (
+                line.number("data-quantity")?,
+                line.number("data-price-cents")?,
+            );
             books.insert(book, quantity);
             copies += quantity;
             sum_cents += quantity * price;

@@ -1,6 +1,7 @@
 //! An emulated browser: what it asks for in an interaction, and whether the pages are right.
 //! Without sockets, clocks or threads.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use super::dice::Dice;
@@ -28,9 +29,29 @@ const CARD: &str = "&shipping=Air&card_type=Visa&card_name=Ada+Nordby\
 
 /// Subjects, as they stand in addresses.
 const SUBJECTS: [&str; 24] = [
-    "arts", "biographies", "business", "children", "computers", "cooking", "health", "history",
-    "home", "humor", "literature", "mystery", "non-fiction", "parenting", "politics", "reference",
-    "religion", "romance", "science-fiction", "science-nature", "self-help", "sports", "travel",
+    "arts",
+    "biographies",
+    "business",
+    "children",
+    "computers",
+    "cooking",
+    "health",
+    "history",
+    "home",
+    "humor",
+    "literature",
+    "mystery",
+    "non-fiction",
+    "parenting",
+    "politics",
+    "reference",
+    "religion",
+    "romance",
+    "science-fiction",
+    "science-nature",
+    "self-help",
+    "sports",
+    "travel",
     "youth",
 ];
 
@@ -89,8 +110,16 @@ enum Expected {
     ToOrder,
     Thanks(i64),
     LastOrder,
-    ToAdmin { item: u64, price_cents: i64, picture: i64 },
-    Changed { item: u64, price_cents: i64, picture: i64 },
+    ToAdmin {
+        item: u64,
+        price_cents: i64,
+        picture: i64,
+    },
+    Changed {
+        item: u64,
+        price_cents: i64,
+        picture: i64,
+    },
     Admin(u64),
     Picture,
 }
@@ -112,6 +141,7 @@ struct Session {
     books: Vec<u64>,
     title_words: Vec<String>,
     author_words: Vec<String>,
+    pictures_seen: HashSet<String>,
     item: u64,
 }
 
@@ -138,7 +168,7 @@ pub struct Visitor {
 
 impl Visitor {
     pub fn new(shop: Shop, number: u64, seed: u64) -> Visitor {
-        let mut dice = Dice::new(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut dice = Dice::of(seed, number);
         let item = 1 + dice.below(shop.items);
         let session = Session {
             item,
@@ -179,9 +209,7 @@ impl Visitor {
             Interaction::SearchRequest => self.get("/search", Expected::Page("search")),
             Interaction::SearchResults => self.search(),
             Interaction::ShoppingCart => self.change_cart(),
-            Interaction::CustomerRegistration => {
-                self.get("/register", Expected::Page("register"))
-            }
+            Interaction::CustomerRegistration => self.get("/register", Expected::Page("register")),
             Interaction::BuyRequest => self.enter(),
             Interaction::BuyConfirm => self.buy(),
             Interaction::OrderInquiry => self.get("/orders", Expected::Page("orders")),
@@ -295,7 +323,11 @@ impl Visitor {
     }
 
     fn buy(&mut self) -> Ask {
-        let hidden = self.session.form.as_ref().map(|(hidden, _)| hidden.as_str());
+        let hidden = self
+            .session
+            .form
+            .as_ref()
+            .map(|(hidden, _)| hidden.as_str());
         let form = format!("{}{PERSON}{CARD}", hidden.unwrap_or_default());
         self.post("/buy", form, Expected::ToOrder)
     }
@@ -314,7 +346,11 @@ impl Visitor {
         let item = self.admin_item();
         let price_cents = 100 + self.dice.below(9900) as i64;
         let picture = self.dice.below(self.shop.items.min(96)) as i64;
-        let form = format!("price={}.{:02}&picture={picture}", price_cents / 100, price_cents % 100);
+        let form = format!(
+            "price={}.{:02}&picture={picture}",
+            price_cents / 100,
+            price_cents % 100
+        );
         let expected = Expected::ToAdmin {
             item,
             price_cents,
@@ -339,7 +375,10 @@ impl Visitor {
         match expected {
             Expected::Picture if status == 200 && response.body_bytes() > 100 => {}
             Expected::Picture => return Err(status_of(status)),
-            Expected::ToCart(_) | Expected::ToBuy | Expected::ToOrder | Expected::ToAdmin { .. } => {
+            Expected::ToCart(_)
+            | Expected::ToBuy
+            | Expected::ToOrder
+            | Expected::ToAdmin { .. } => {
                 return self.led(expected, status, location);
             }
             _ if status != 200 => return Err(status_of(status)),
@@ -366,7 +405,9 @@ impl Visitor {
             }
             Expected::ToBuy => ("/buy".to_owned(), Expected::Buy),
             Expected::ToOrder => {
-                let order = location.strip_prefix("/order/").and_then(|id| id.parse().ok());
+                let order = location
+                    .strip_prefix("/order/")
+                    .and_then(|id| id.parse().ok());
                 let order = order.ok_or_else(|| Wrong::new("a purchase leads to no order"))?;
                 (location.to_owned(), Expected::Thanks(order))
             }
@@ -385,7 +426,9 @@ impl Visitor {
             _ => return Err(status_of(status)),
         };
         if location != wanted {
-            return Err(Wrong::text(format!("it leads to {location} instead of {wanted}")));
+            return Err(Wrong::text(format!(
+                "it leads to {location} instead of {wanted}"
+            )));
         }
         Ok(Then::Ask(self.get(&wanted, expected)))
     }
@@ -428,7 +471,12 @@ impl Visitor {
         remember(&mut self.session.title_words, page.titles());
         remember(&mut self.session.author_words, page.authors());
         if self.shop.pictures {
-            self.pictures.extend(page.pictures().map(str::to_owned));
+            // A browser keeps what it has seen: the answers say that it may.
+            let seen = &mut self.session.pictures_seen;
+            let new = page
+                .pictures()
+                .filter(|picture| seen.insert((*picture).to_owned()));
+            self.pictures.extend(new.map(str::to_owned));
         }
     }
 
@@ -438,7 +486,9 @@ impl Visitor {
             return Err(Wrong::new("the list of another subject"));
         }
         if page.number("data-books")? != shown as i64 || shown > 50 {
-            return Err(Wrong::new("a list with another number of books than it says"));
+            return Err(Wrong::new(
+                "a list with another number of books than it says",
+            ));
         }
         self.keep(page);
         Ok(())
@@ -457,7 +507,9 @@ impl Visitor {
         }
         // The word was read on a page, so at least that book has it.
         if by.is_some() && list.books().next().is_none() {
-            return Err(Wrong::new("a search finds nothing although there is a book"));
+            return Err(Wrong::new(
+                "a search finds nothing although there is a book",
+            ));
         }
         self.keep(page);
         Ok(())
@@ -478,7 +530,9 @@ impl Visitor {
             return Ok(());
         }
         let cart = &self.session.cart;
-        Err(Wrong::text(format!("the books {books:?} instead of {cart:?}")))
+        Err(Wrong::text(format!(
+            "the books {books:?} instead of {cart:?}"
+        )))
     }
 
     fn check_form(&mut self, page: Page<'_>) -> Result<(), Wrong> {
@@ -495,7 +549,9 @@ impl Visitor {
             hidden += &format!("{name}={}&", page.hidden(name)?);
         }
         self.session.form = Some((hidden, sums));
-        let account = page.text_of("data-user-name").zip(page.text_of("data-password"));
+        let account = page
+            .text_of("data-user-name")
+            .zip(page.text_of("data-password"));
         if let Some((name, password)) = account {
             self.session.customer = Some((name.to_owned(), password.to_owned()));
         }
