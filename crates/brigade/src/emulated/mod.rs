@@ -17,8 +17,6 @@ mod interaction;
 mod page;
 mod report;
 mod tally;
-#[cfg(test)]
-mod tests;
 mod visit;
 
 use std::io::{IsTerminal, Read, Write};
