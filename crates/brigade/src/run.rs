@@ -21,6 +21,8 @@ use crate::{Error, pipelines, prepare, top};
 
 /// Packets that the wire holds each way.
 const WIRE_PACKETS: usize = 1024;
+/// Connections that tcp and http take without being told.
+const CONNECTIONS_DEFAULT: i64 = 1000;
 /// The load's time that is not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -99,6 +101,9 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
         };
         pipeline.set_kind(&nic, kind, registry)?;
     }
+    if let Some(browsers) = args.load {
+        have_room(pipeline, i64::from(browsers))?;
+    }
     if let Some(listen) = &args.listen {
         let nic = stage_of_kind(pipeline, "portal");
         let nic = nic.ok_or_else(|| misfit("--listen", "portal", pipeline))?;
@@ -119,6 +124,25 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
         pipeline.set_option(&block, "disk", OptionValue::text(&disk))?;
         if let Some(fs) = stage_of_kind(pipeline, "fs") {
             pipeline.set_option(&fs, "disk", OptionValue::text(disk))?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets tcp and http take as many connections as there are browsers, unless the pipeline itself says
+/// how many they take.
+fn have_room(pipeline: &mut Pipeline, browsers: i64) -> Result<(), Error> {
+    const OPTION: &str = "connections_max";
+    for kind in ["tcp", "http"] {
+        let Some(name) = stage_of_kind(pipeline, kind) else {
+            continue;
+        };
+        let stage = pipeline.stages().iter().find(|stage| stage.name == name);
+        let is_said = stage.is_some_and(|stage| stage.options.contains_key(OPTION));
+        // Connections in TIME-WAIT take places, too.
+        let room = browsers * 2;
+        if !is_said && room > CONNECTIONS_DEFAULT {
+            pipeline.set_option(&name, OPTION, OptionValue::Integer(room))?;
         }
     }
     Ok(())

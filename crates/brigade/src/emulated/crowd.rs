@@ -80,6 +80,8 @@ struct Browser<Id> {
     last: Interaction,
     began: Instant,
     session_ends: Instant,
+    /// Whether its interaction is the first of a session.
+    is_at_door: bool,
     /// What is not sent yet.
     unsent: Vec<u8>,
     response: Response,
@@ -105,7 +107,7 @@ pub struct Crowd<N: Network> {
 }
 
 impl<N: Network> Crowd<N> {
-    /// Browsers that begin at moments spread over a think time.
+    /// Browsers in the middle of their thinking.
     pub fn new(habits: Habits, network: N) -> Crowd<N> {
         let now = Instant::now();
         let mut crowd = Crowd {
@@ -127,15 +129,18 @@ impl<N: Network> Crowd<N> {
     }
 
     fn enter(&mut self, number: usize, now: Instant) {
-        let visitor = Visitor::new(self.habits.shop, number as u64, self.habits.seed);
+        let mut visitor = Visitor::new(self.habits.shop, number as u64, self.habits.seed);
+        let left_s = visitor.dice.exponential_s(SESSION_S.0, SESSION_S.1);
         self.browsers.push(Browser {
             visitor,
             line: None,
             doing: Doing::Nothing,
             last: Interaction::Home,
             began: now,
-            // The first interaction begins the first session.
-            session_ends: now,
+            // In the middle of its first session: so many sessions that all begin at once, with
+            // the same page, would not be the mix.
+            session_ends: now + Duration::from_secs_f64(left_s),
+            is_at_door: false,
             unsent: Vec::new(),
             response: Response::default(),
             timer: 0,
@@ -143,8 +148,10 @@ impl<N: Network> Crowd<N> {
         match self.habits.rate {
             Some(_) => self.free.push_back(number),
             None => {
-                let wait = self.dice.unit() * THINK_S.0 * self.habits.think;
-                self.set_timer(number, now + Duration::from_secs_f64(wait));
+                // As if it had been thinking for ever: what is left of an exponential time is one.
+                let left_s = self.dice.exponential_s(THINK_S.0, THINK_S.1);
+                let left = Duration::from_secs_f64(left_s * self.habits.think);
+                self.set_timer(number, now + left);
             }
         }
     }
@@ -254,9 +261,10 @@ impl<N: Network> Crowd<N> {
             let length = browser.visitor.dice.exponential_s(SESSION_S.0, SESSION_S.1);
             browser.session_ends = now + Duration::from_secs_f64(length);
             browser.visitor.begin_session();
-            self.homes_owed += 1;
+            browser.is_at_door = true;
             return Interaction::Home;
         }
+        browser.is_at_door = false;
         loop {
             let dice = &mut browser.visitor.dice;
             let next = self.habits.mix.next(browser.last, dice.unit(), dice.unit());
@@ -377,6 +385,7 @@ impl<N: Network> Crowd<N> {
                 }
                 let browser = &self.browsers[number];
                 self.tally.right(browser.last, browser.began.elapsed());
+                self.homes_owed += u64::from(browser.is_at_door);
                 self.rest(number, Duration::ZERO);
                 Ok(())
             }

@@ -180,7 +180,7 @@ fn is_found_out(lie: Lie, interaction: &str, reason: &str) {
         "--mix",
         "ordering",
         "--patience-s",
-        "2",
+        "1",
         "--json",
         "--no-pictures",
     ];
