@@ -14,6 +14,7 @@ Brigade's ring beside other queues, and between processes beside system calls.
 usage: cargo run --release -- [OPTIONS]
 
   --quick              the main cells only, 40 s in all
+  --variants           the ring beside itself: each trick taken away, and with ends that can sleep
   --cells FILTER       only cells with these parts in their names: , is or, + is and, as in
                        stream+single+cap1024,trip; `process` is all between processes
   --list               print the names of the chosen cells, and measure nothing
@@ -33,6 +34,8 @@ usage: cargo run --release -- [OPTIONS]
 pub struct Args {
     /// Only the main cells.
     pub quick: bool,
+    /// The ring's variants in place of the other queues.
+    pub variants: bool,
     /// Which cells.
     pub cells: Option<String>,
     /// Print names, measure nothing.
@@ -60,6 +63,7 @@ impl Default for Args {
     fn default() -> Self {
         Self {
             quick: false,
+            variants: false,
             cells: None,
             list: false,
             time: FULL,
@@ -96,6 +100,7 @@ impl Args {
             match &*name {
                 "--help" | "-h" => return Ok(None),
                 "--quick" => args.quick = true,
+                "--variants" => args.variants = true,
                 "--list" => args.list = true,
                 "--cells" => args.cells = Some(value()?),
                 "--seconds" => seconds = Some(number(&name, &value()?)?),
@@ -152,11 +157,12 @@ mod tests {
     #[test]
     fn every_option_is_read() {
         let args = parse(
-            "--quick --cells a+b --list --seconds 7 --seed 9 --cores 2,5 --class-limits 60,200.5 \
+            "--quick --variants --cells a+b --list --seconds 7 --seed 9 --cores 2,5 --class-limits 60,200.5 \
              --keep k --json a.json --svg b",
         );
         let expected = Args {
             quick: true,
+            variants: true,
             cells: Some("a+b".into()),
             list: true,
             time: Duration::from_secs(7),

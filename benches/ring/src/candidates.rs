@@ -2,7 +2,7 @@
 
 use crate::peers::{
     Brigade, CrossbeamChannel, CrossbeamQueue, Disruptor, Gil, Heapless, Omango, Ringbuf, Rtrb,
-    StdChannel,
+    StdChannel, WithFences, WithMembarrier,
 };
 use crate::sides::Candidate;
 
@@ -23,4 +23,15 @@ pub fn all() -> Vec<Candidate> {
         Candidate::of::<Heapless>(),
         Candidate::of::<StdChannel>(),
     ]
+}
+
+/// The ring itself, with ends that can sleep, and with one trick taken away or put in.
+pub fn variants() -> Vec<Candidate> {
+    let mut all = vec![
+        Candidate::of::<Brigade>(),
+        Candidate::of::<WithFences>(),
+        Candidate::of::<WithMembarrier>(),
+    ];
+    all.extend(crate::variants::all());
+    all
 }

@@ -1,5 +1,7 @@
 //! Brigade's ring beside the other single-producer single-consumer queues: see README.md.
 
+extern crate alloc;
+
 mod args;
 mod candidates;
 mod cell;
@@ -21,6 +23,7 @@ mod stats;
 mod svg;
 mod table;
 mod targets;
+mod variants;
 mod watch;
 
 use std::fs;
@@ -121,7 +124,10 @@ fn threads(
     let plan = Plan {
         cells,
         chosen,
-        candidates: candidates::all(),
+        candidates: match args.variants {
+            true => candidates::variants(),
+            false => candidates::all(),
+        },
         pairs: pairs::of(args.cores)?,
         limits: args.limits,
         time,

@@ -87,6 +87,38 @@ fn sides_for<'a, Q: Queue, const BYTES: usize, const SINGLE: bool>(
     }
 }
 
+/// The two ends of one process, as a side of words without payload: of a stream it has only one to
+/// use. `begins` says who sends first.
+pub fn of_process<S: Sender, R: Receiver>(
+    name: &'static str,
+    cell: &Cell,
+    slabs: &'static Slabs,
+    begins: bool,
+    (sender, receiver): (S, R),
+) -> Box<dyn Side> {
+    match cell.slice_words {
+        1 => side_of::<S, R, true>(name, cell, slabs, begins, (sender, receiver)),
+        _ => side_of::<S, R, false>(name, cell, slabs, begins, (sender, receiver)),
+    }
+}
+
+fn side_of<S: Sender, R: Receiver, const SINGLE: bool>(
+    name: &'static str,
+    cell: &Cell,
+    [there, back]: &'static Slabs,
+    begins: bool,
+    (sender, receiver): (S, R),
+) -> Box<dyn Side> {
+    let there = Flow::<0, SINGLE>::new(name, cell, there);
+    let back = Flow::<0, SINGLE>::new(name, cell, back);
+    match (cell.mode, begins) {
+        (Mode::Stream, true) => Box::new(stream::Sending::new(sender, there)),
+        (Mode::Stream, false) => Box::new(stream::Receiving::new(receiver, there)),
+        (Mode::Trip, true) => Box::new(trip::Beginning::new(sender, receiver, there, back)),
+        (Mode::Trip, false) => Box::new(trip::Echoing::new(receiver, sender, there, back)),
+    }
+}
+
 /// How words go over one queue: how many at a time, and with what payload.
 #[derive(Clone, Copy)]
 struct Flow<'a, const BYTES: usize, const SINGLE: bool> {

@@ -1,6 +1,6 @@
 //! A ring that carries the pages of one bank from one holder to another.
 
-use brigade_ring::{CapacityError, Consumer, Producer, ring};
+use brigade_ring::{Consumer, Producer, RingError, ring};
 use std::num::NonZeroU64;
 
 use crate::page::PageWord;
@@ -26,10 +26,7 @@ pub struct PageConsumer {
 ///
 /// # Errors
 /// When a ring cannot have that capacity.
-pub fn page_ring(
-    bank: &Bank,
-    capacity: usize,
-) -> Result<(PageProducer, PageConsumer), CapacityError> {
+pub fn page_ring(bank: &Bank, capacity: usize) -> Result<(PageProducer, PageConsumer), RingError> {
     let (producer, consumer) = ring(capacity)?;
     let (sent, taken) = (bank.clone(), bank.clone());
     Ok((

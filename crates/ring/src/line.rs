@@ -10,16 +10,16 @@ pub const LINE_BYTES: usize = align_of::<CacheLine<u8>>();
 /// A value alone in its cache line(s): writing it takes no line away from anybody's neighbour.
 #[cfg_attr(
     any(target_arch = "aarch64", target_arch = "powerpc64"),
-    repr(align(128))
+    repr(C, align(128))
 )]
-#[cfg_attr(target_arch = "s390x", repr(align(256)))]
+#[cfg_attr(target_arch = "s390x", repr(C, align(256)))]
 #[cfg_attr(
     not(any(
         target_arch = "aarch64",
         target_arch = "powerpc64",
         target_arch = "s390x"
     )),
-    repr(align(64))
+    repr(C, align(64))
 )]
 #[derive(Debug, Default)]
 pub struct CacheLine<T>(pub T);

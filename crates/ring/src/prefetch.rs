@@ -18,13 +18,16 @@ pub(crate) fn prefetch(address: *const u8) {
 }
 
 /// Asks the processor for a slot's line *for writing*, so that storing into it needs no second
-/// transaction. For an end that waits for one item: a line that it reads first and then writes is
-/// fetched, and then claimed while the reply waits behind that store. Elsewhere claiming hurts.
+/// transaction: a line that is read first and then written is fetched, and then claimed, while
+/// what is behind that store waits. A hint: any address is allowed.
+///
+/// Only for lines that the other end has no use for at the moment. Taking a line that it is still
+/// filling costs more than is gained.
 #[inline(always)]
-pub(crate) fn claim<T>(_slot: &T) {
+pub(crate) fn claim<T>(_slot: *const T) {
     #[cfg(all(target_arch = "x86_64", not(any(miri, loom, shuttle))))]
-    // SAFETY: a hint on a valid address: it changes no memory, register or flag. Processors
-    // without it (before 2008) execute it as no operation.
+    // SAFETY: a hint that never faults, whatever the address: it changes no memory, register or
+    // flag. Processors without it (before 2008) execute it as no operation.
     unsafe {
         core::arch::asm!("prefetchw [{}]", in(reg) _slot, options(nostack, preserves_flags));
     }

@@ -5,9 +5,10 @@ use core::marker::PhantomData;
 use core::num::NonZeroU64;
 use core::sync::atomic::Ordering::{Acquire, Release};
 
+use crate::cursor::NIL;
 use crate::item::Item;
 use crate::line::CacheLine;
-use crate::shared::{End, NIL};
+use crate::shared::End;
 use crate::sync::AtomicU64;
 
 /// The end of a ring that puts items in. Made by [`ring`](crate::ring()).
@@ -22,8 +23,8 @@ pub struct Producer<T: Item> {
 unsafe impl<T: Item + Send> Send for Producer<T> {}
 
 /// How long a producer waits for room further ahead before it is content with less: see
-/// `End::refill`. A full ring is no hurry.
-const PATIENCE: usize = 4;
+/// `Cursor::refill`. A full ring is no hurry.
+pub(crate) const PATIENCE: usize = 4;
 
 /// Whether the producer may fill this slot.
 ///
@@ -31,7 +32,7 @@ const PATIENCE: usize = 4;
 /// slot, and with every slot before it, when it emptied it. Therefore the slots that the credit
 /// covers are filled without looking at them again.
 #[inline]
-fn is_empty(slot: &AtomicU64) -> bool {
+pub(crate) fn is_empty(slot: &AtomicU64) -> bool {
     slot.load(Acquire) == NIL
 }
 
@@ -53,7 +54,7 @@ impl<T: Item> Producer<T> {
             return Err(item);
         }
         self.put(item.into_word());
-        self.end.0.advance(1);
+        self.end.0.cursor.advance(1);
         Ok(())
     }
 
@@ -65,7 +66,7 @@ impl<T: Item> Producer<T> {
         while self.refill() {
             let Some(item) = items.next() else { break };
             self.put(item.into_word());
-            self.end.0.advance(1);
+            self.end.0.cursor.advance(1);
             pushed += 1;
         }
         pushed
@@ -78,12 +79,12 @@ impl<T: Item> Producer<T> {
     {
         let mut rest = items;
         while !rest.is_empty() && self.refill() {
-            let run = self.end.0.run(rest.len());
+            let run = self.end.0.cursor.run(rest.len());
             let (now, later) = rest.split_at(run.len());
             for (slot, item) in run.iter().zip(now) {
                 fill(slot, item.into_word());
             }
-            self.end.0.advance(now.len());
+            self.end.0.cursor.advance(now.len());
             rest = later;
         }
         items.len() - rest.len()
@@ -92,13 +93,13 @@ impl<T: Item> Producer<T> {
     /// Whether `count` slots are free right now; if so, the next `count` pushes cannot fail.
     #[inline]
     pub fn has_room(&mut self, count: usize) -> bool {
-        self.end.0.ensure(count, is_empty)
+        self.end.0.cursor.ensure(count, is_empty)
     }
 
     /// The number of items the ring holds when it is full.
     #[inline]
     pub fn capacity(&self) -> usize {
-        self.end.0.capacity()
+        self.end.0.cursor.capacity()
     }
 
     /// Whether the consumer has been dropped, so that nobody will ever take what is pushed.
@@ -112,15 +113,15 @@ impl<T: Item> Producer<T> {
     #[inline]
     fn refill(&mut self) -> bool {
         // `prefetchw` (claiming the lines ahead for writing, "cache push") would go here. It was
-        // measured and hurt, costing about half of the throughput: leave it out.
-        self.end.0.refill(PATIENCE, is_empty)
+        // measured and gave nothing, or hurt where it took lines that the consumer still worked on.
+        self.end.0.cursor.refill(PATIENCE, is_empty)
     }
 
     /// Fills the slot at the index; the credit covers it.
     #[inline]
     fn put(&self, word: NonZeroU64) {
-        debug_assert!(self.end.0.credit() > 0);
-        fill(self.end.0.slot(0), word);
+        debug_assert!(self.end.0.cursor.credit() > 0);
+        fill(self.end.0.cursor.slot(0), word);
     }
 }
 
@@ -130,7 +131,7 @@ impl<T: Item> Producer<T> {
 /// whoever finds the item. And because every slot is filled with Release, in slot order, finding
 /// one item vouches for all those before it.
 #[inline]
-fn fill(slot: &AtomicU64, word: NonZeroU64) {
+pub(crate) fn fill(slot: &AtomicU64, word: NonZeroU64) {
     slot.store(word.get(), Release);
 }
 

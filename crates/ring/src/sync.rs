@@ -4,6 +4,13 @@
 //! return; `--cfg shuttle` runs random interleavings, but treats each access as sequentially
 //! consistent and so proves nothing about orderings.
 
+#[cfg(all(loom, feature = "waiting"))]
+pub(crate) use loom::sync::{Arc, Mutex};
+#[cfg(all(shuttle, feature = "waiting", not(loom)))]
+pub(crate) use shuttle::sync::{Arc, Mutex};
+#[cfg(all(feature = "waiting", not(any(loom, shuttle))))]
+pub(crate) use std::sync::{Arc, Mutex};
+
 #[cfg(not(any(loom, shuttle)))]
 pub(crate) use core::sync::atomic::{AtomicBool, AtomicU64, fence};
 #[cfg(loom)]

@@ -1,6 +1,7 @@
 //! First in, first out, with each end on a thread of its own.
 //!
-//! The long one: `cargo test --release -p brigade-ring --test fifo -- --ignored`
+//! The long one: `cargo test --release -p brigade-ring --test fifo -- --ignored`; longer still with
+//! `BRIGADE_RING_ITEMS=10000000000` before it.
 #![cfg(not(any(loom, shuttle)))]
 
 use std::io::{self, Write};
@@ -148,11 +149,20 @@ fn a_million_items_through_tiny_rings() {
 }
 
 #[test]
-#[ignore = "10^8 items, three times; meant for --release"]
+#[ignore = "10^8 items (or BRIGADE_RING_ITEMS), three times; meant for --release"]
 fn a_hundred_million_items_with_each_end_on_its_own_core() {
     let cores = two_cores();
+    let total = match std::env::var("BRIGADE_RING_ITEMS") {
+        Ok(items) => items.parse().expect("BRIGADE_RING_ITEMS is a number"),
+        Err(_) => 100_000_000,
+    };
     for (capacity, slices) in [(1024, (0, 0)), (1024, (32, 32)), (60, (0, 0))] {
-        stream(capacity, 100_000_000, slices, cores);
+        let begun = std::time::Instant::now();
+        stream(capacity, total, slices, cores);
+        let took_s = begun.elapsed().as_secs_f64();
+        say(&format!(
+            "{total} items in order, capacity {capacity}, slices {slices:?}: {took_s:.0} s"
+        ));
     }
 }
 

@@ -12,8 +12,9 @@ use std::sync::Arc as PlainArc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use brigade_ring::doorbell::Doorbell;
-use brigade_ring::{Consumer, Item, Producer, ring};
+use brigade_ring::{Consumer, Item, Producer, ring, waiting};
 use loom::cell::UnsafeCell;
+use loom::future::block_on;
 use loom::sync::Arc;
 use loom::thread;
 
@@ -421,5 +422,65 @@ fn only_one_of_two_producers_rings() {
             "one parked core is woken twice"
         );
         assert!(!sleeps || first_rings || second_rings, "nobody rings");
+    });
+}
+
+// Ends that wait: a lost wake-up leaves nobody who could run, which loom reports as a deadlock.
+// Few steps each, as a lock and a waker are in play; ends outlive the model's threads where
+// leaving is not what is looked at.
+
+fn waiting_ends(capacity: usize) -> (waiting::Producer<NonZeroU64>, waiting::Consumer<NonZeroU64>) {
+    waiting::ring(capacity, waiting::Strategy::Park).expect("a small capacity")
+}
+
+#[test]
+fn a_task_is_woken_for_an_item() {
+    loom::model(|| {
+        let (mut producer, mut consumer) = waiting_ends(2);
+        let thread = thread::spawn(move || {
+            assert_eq!(producer.try_push(word(0)), Ok(()));
+            producer
+        });
+        assert_eq!(block_on(consumer.pop_async()), Some(word(0)));
+        thread.join().expect("the producer does not panic");
+    });
+}
+
+#[test]
+fn a_task_is_woken_for_the_end() {
+    loom::model(|| {
+        let (producer, mut consumer) = waiting_ends(2);
+        let thread = thread::spawn(move || drop(producer));
+        assert_eq!(block_on(consumer.pop_async()), None);
+        thread.join().expect("the producer does not panic");
+    });
+}
+
+#[test]
+fn a_task_is_woken_for_room() {
+    loom::model(|| {
+        let (mut producer, mut consumer) = waiting_ends(1);
+        assert_eq!(producer.try_push(word(0)), Ok(()));
+        let thread = thread::spawn(move || {
+            assert_eq!(consumer.try_pop(), Some(word(0)));
+            consumer
+        });
+        let room = std::future::poll_fn(|context| producer.poll_room(context));
+        assert!(block_on(room));
+        assert_eq!(producer.try_push(word(1)), Ok(()), "there was room");
+        thread.join().expect("the consumer does not panic");
+    });
+}
+
+/// The consumer leaves while the producer waits for room.
+#[test]
+fn a_task_that_waits_for_room_is_woken_by_the_end() {
+    loom::model(|| {
+        let (mut producer, consumer) = waiting_ends(1);
+        assert_eq!(producer.try_push(word(0)), Ok(()));
+        let thread = thread::spawn(move || drop(consumer));
+        let room = std::future::poll_fn(|context| producer.poll_room(context));
+        assert!(!block_on(room), "nobody is there any more");
+        thread.join().expect("the consumer does not panic");
     });
 }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU64;
 
-use brigade_ring::{CAPACITY_MAX, CapacityError, Consumer, Item, Producer, ring};
+use brigade_ring::{CAPACITY_MAX, Consumer, Item, Producer, RingError, ring};
 use proptest::prelude::*;
 
 fn ends<T: Item>(capacity: usize) -> (Producer<T>, Consumer<T>) {
@@ -206,11 +206,11 @@ fn full_means_exactly_the_largest_capacity() {
 #[test]
 fn impossible_capacities_are_refused_with_a_remedy() {
     let refused = |capacity| ring::<NonZeroU64>(capacity).err();
-    assert_eq!(refused(0), Some(CapacityError::Zero));
+    assert_eq!(refused(0), Some(RingError::CapacityZero));
     let capacity = CAPACITY_MAX + 1;
     assert_eq!(
         refused(capacity),
-        Some(CapacityError::TooLarge { capacity })
+        Some(RingError::CapacityTooLarge { capacity })
     );
     assert_eq!(
         refused(usize::MAX).map(|error| error.to_string().contains("ask for 1 to 16777216")),

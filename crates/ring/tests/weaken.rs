@@ -219,7 +219,9 @@ fn every_ordering_is_needed() {
         "the unchanged copy fails: {}",
         failed_tests(&unchanged)
     );
-    let files = rust_files(&copy.join("src"));
+    let mut files = rust_files(&copy.join("src"));
+    // What the kernel's barrier does is in no memory model: `tests/waiting.rs` runs it long.
+    files.retain(|file| !file.ends_with("membarrier.rs"));
     let all: Vec<_> = files.iter().flat_map(|file| weakenings(file)).collect();
     assert!(
         all.len() >= 10,

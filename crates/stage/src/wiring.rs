@@ -1,7 +1,7 @@
 //! Joining the ports of two stages by an edge. For runtimes and harnesses, not for stages.
 
 use brigade_bank::{Bank, page_ring};
-use brigade_ring::CapacityError;
+use brigade_ring::RingError;
 
 use crate::lanes::{InputLane, OutputLane};
 use crate::ports::Ports;
@@ -33,7 +33,7 @@ pub struct EdgeSize {
 pub enum WiringError {
     /// The ring's capacity is not one a ring can have.
     #[error(transparent)]
-    Capacity(#[from] CapacityError),
+    Capacity(#[from] RingError),
     /// A stage has more lanes than a page's label can name.
     #[error("a stage has more than {max} rings; place fewer replicas of its neighbours")]
     TooManyLanes {

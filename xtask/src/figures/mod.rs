@@ -1,6 +1,6 @@
 //! `cargo xtask figures`: what Brigade costs, measured on the release build itself.
 //!
-//! Every figure but `ring` compares runs of `brigade run` as child processes. Runs of the things compared
+//! Every figure but `ring` and `tricks` compares runs of `brigade run` as child processes. Runs of the things compared
 //! take turns, round after round, so that what else the machine does falls on all of them alike; a
 //! table shows the median of the rounds and, after it, the least and the greatest.
 
@@ -31,7 +31,7 @@ pub struct Figure {
 }
 
 /// All figures, in the order of the README.
-pub static FIGURES: [Figure; 7] = [
+pub static FIGURES: [Figure; 8] = [
     Figure {
         name: "pages",
         what: "pages/s and CPU time per page, fused and spread",
@@ -73,6 +73,12 @@ pub static FIGURES: [Figure; 7] = [
         what: "Brigade's ring beside other queues, and between processes beside system calls",
         runs_brigade: false,
         measure: ring::measure,
+    },
+    Figure {
+        name: "tricks",
+        what: "Brigade's ring beside itself: each trick taken away, and with ends that can sleep",
+        runs_brigade: false,
+        measure: ring::measure_tricks,
     },
 ];
 

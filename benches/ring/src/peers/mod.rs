@@ -9,6 +9,7 @@ mod omango;
 mod ringbuf;
 mod rtrb;
 mod stdlib;
+mod waiting;
 
 pub use brigade::Brigade;
 pub use crossbeam::{CrossbeamChannel, CrossbeamQueue};
@@ -19,6 +20,7 @@ pub use omango::Omango;
 pub use ringbuf::Ringbuf;
 pub use rtrb::Rtrb;
 pub use stdlib::StdChannel;
+pub use waiting::{WithFences, WithMembarrier};
 
 #[cfg(test)]
 mod tests {
@@ -70,5 +72,7 @@ mod tests {
         gives_back_in_order::<CrossbeamChannel>();
         gives_back_in_order::<Heapless>();
         gives_back_in_order::<StdChannel>();
+        gives_back_in_order::<WithFences>();
+        gives_back_in_order::<WithMembarrier>();
     }
 }

@@ -1,7 +1,9 @@
 //! What carries words between two processes, and the two things that are done with it.
 
+use crate::cell::Mode;
 use crate::error::Error;
 use crate::process::Figure;
+use crate::sides::Side;
 use crate::watch::{Wait, Watch};
 
 /// One process's end of something that carries words both ways.
@@ -26,7 +28,7 @@ const RECEIVED_MAX: usize = 512;
 pub struct Transport {
     /// What is measured.
     pub figure: Figure,
-    channel: Box<dyn Channel>,
+    carrier: Box<dyn Carrier>,
 }
 
 impl Transport {
@@ -34,7 +36,15 @@ impl Transport {
     pub fn new(figure: Figure, channel: impl Channel + 'static) -> Self {
         Self {
             figure,
-            channel: Box::new(channel),
+            carrier: Box::new(channel),
+        }
+    }
+
+    /// A figure measured by the same loops as between threads.
+    pub fn by_side(figure: Figure, side: Box<dyn Side>) -> Self {
+        Self {
+            figure,
+            carrier: Box::new(side),
         }
     }
 
@@ -43,25 +53,7 @@ impl Transport {
     /// # Errors
     /// When a word is not the one that should have come, or nothing comes.
     pub fn lead(&mut self, count: u64, watch: &Watch) -> Result<(), Error> {
-        let mut wait = Wait::new(watch, self.figure.name, false);
-        let slice = self.figure.slice_words as u64;
-        match self.figure.mode {
-            crate::cell::Mode::Trip => (1..=count).try_for_each(|word| {
-                self.channel.send(&[word], &mut wait)?;
-                let mut back = [0];
-                self.channel.receive(&mut back, &mut wait)?;
-                self.check(word, back[0])
-            }),
-            crate::cell::Mode::Stream => {
-                let mut words = vec![0; self.figure.slice_words];
-                (0..count / slice).try_for_each(|sent| {
-                    for (word, number) in words.iter_mut().zip(sent * slice + 1..) {
-                        *word = number;
-                    }
-                    self.channel.send(&words, &mut wait)
-                })
-            }
-        }
+        self.carrier.lead(self.figure, count, watch)
     }
 
     /// The child's side.
@@ -69,30 +61,74 @@ impl Transport {
     /// # Errors
     /// When a word is not the one that should have come, or nothing comes.
     pub fn follow(&mut self, count: u64, watch: &Watch) -> Result<(), Error> {
-        let mut wait = Wait::new(watch, self.figure.name, false);
+        self.carrier.follow(self.figure, count, watch)
+    }
+}
+
+/// The loops that are measured, compiled for each channel by itself.
+trait Carrier {
+    fn lead(&mut self, figure: Figure, count: u64, watch: &Watch) -> Result<(), Error>;
+    fn follow(&mut self, figure: Figure, count: u64, watch: &Watch) -> Result<(), Error>;
+}
+
+impl<C: Channel> Carrier for C {
+    fn lead(&mut self, figure: Figure, count: u64, watch: &Watch) -> Result<(), Error> {
+        let wait = &mut Wait::new(watch, figure.name, false);
+        let slice = figure.slice_words as u64;
+        match figure.mode {
+            Mode::Trip => (1..=count).try_for_each(|word| {
+                self.send(&[word], wait)?;
+                let mut back = [0];
+                self.receive(&mut back, wait)?;
+                check(figure, word, back[0])
+            }),
+            Mode::Stream => {
+                let mut words = vec![0; figure.slice_words];
+                (0..count / slice).try_for_each(|sent| {
+                    for (word, number) in words.iter_mut().zip(sent * slice + 1..) {
+                        *word = number;
+                    }
+                    self.send(&words, wait)
+                })
+            }
+        }
+    }
+
+    fn follow(&mut self, figure: Figure, count: u64, watch: &Watch) -> Result<(), Error> {
+        let wait = &mut Wait::new(watch, figure.name, false);
         let mut words = [0; RECEIVED_MAX];
         let mut received = 0;
         while received < count {
-            let came = self.channel.receive(&mut words, &mut wait)?;
+            let came = self.receive(&mut words, wait)?;
             for (word, expected) in words[..came].iter().zip(received + 1..) {
-                self.check(expected, *word)?;
+                check(figure, expected, *word)?;
             }
             received += came as u64;
-            if self.figure.mode == crate::cell::Mode::Trip {
-                self.channel.send(&words[..came], &mut wait)?;
+            if figure.mode == Mode::Trip {
+                self.send(&words[..came], wait)?;
             }
         }
         Ok(())
     }
+}
 
-    fn check(&self, expected: u64, received: u64) -> Result<(), Error> {
-        if received == expected {
-            return Ok(());
-        }
-        Err(Error::Order {
-            queue: self.figure.name.into(),
-            expected,
-            received,
-        })
+impl Carrier for Box<dyn Side> {
+    fn lead(&mut self, _: Figure, count: u64, watch: &Watch) -> Result<(), Error> {
+        self.run(count, watch)
     }
+
+    fn follow(&mut self, _: Figure, count: u64, watch: &Watch) -> Result<(), Error> {
+        self.run(count, watch)
+    }
+}
+
+fn check(figure: Figure, expected: u64, received: u64) -> Result<(), Error> {
+    if received == expected {
+        return Ok(());
+    }
+    Err(Error::Order {
+        queue: figure.name.into(),
+        expected,
+        received,
+    })
 }

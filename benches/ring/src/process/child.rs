@@ -17,6 +17,8 @@ use crate::process::channel::Transport;
 use crate::process::iceoryx::Iceoryx;
 use crate::process::kernel::{Bytes, Events, Futexes};
 use crate::process::memory::{self, Shared};
+use crate::process::report::RING;
+use crate::process::ring;
 
 /// The descriptors of one process.
 pub struct Ends {
@@ -25,10 +27,12 @@ pub struct Ends {
     socket: [OwnedFd; 2],
     event: [OwnedFd; 2],
     spun_event: [OwnedFd; 2],
+    /// For each figure of the ring.
+    rings: [[OwnedFd; 2]; 3],
 }
 
 /// How many descriptors those are.
-const ENDS: usize = 9;
+const ENDS: usize = 15;
 
 type Both = ([OwnedFd; 2], [OwnedFd; 2]);
 
@@ -43,12 +47,19 @@ impl Ends {
         let (pipe, socket) = (pipes()?, sockets()?);
         let event = events(EventfdFlags::CLOEXEC)?;
         let spun_event = events(EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+        let rings = [ring::create()?, ring::create()?, ring::create()?];
+        let copies = rings.each_ref().map(|[there, back]| {
+            let copy = |file: &OwnedFd| file.try_clone().map_err(Error::system("dup"));
+            Ok::<_, Error>([copy(there)?, copy(back)?])
+        });
+        let [a, b, c] = copies;
         let parent = Self {
             memory,
             pipe: pipe.0,
             socket: socket.0,
             event: event.0,
             spun_event: spun_event.0,
+            rings,
         };
         let child = Self {
             memory: copy,
@@ -56,6 +67,7 @@ impl Ends {
             socket: socket.1,
             event: event.1,
             spun_event: spun_event.1,
+            rings: [a?, b?, c?],
         };
         Ok((parent, child))
     }
@@ -65,16 +77,18 @@ impl Ends {
         let [c, d] = self.socket;
         let [e, f] = self.event;
         let [g, h] = self.spun_event;
-        [self.memory, a, b, c, d, e, f, g, h]
+        let [[i, j], [k, l], [m, n]] = self.rings;
+        [self.memory, a, b, c, d, e, f, g, h, i, j, k, l, m, n]
     }
 
-    fn of([memory, a, b, c, d, e, f, g, h]: [OwnedFd; ENDS]) -> Self {
+    fn of([memory, a, b, c, d, e, f, g, h, i, j, k, l, m, n]: [OwnedFd; ENDS]) -> Self {
         Self {
             memory,
             pipe: [a, b],
             socket: [c, d],
             event: [e, f],
             spun_event: [g, h],
+            rings: [[i, j], [k, l], [m, n]],
         }
     }
 
@@ -94,11 +108,20 @@ impl Ends {
             Side::Child => (back, there),
         };
         let heard = from.bell.value();
-        let mut transports = vec![
+        let figures = [
+            Figure::trip(RING),
+            Figure::stream(RING, 1),
+            Figure::stream(RING, 32),
+        ];
+        let mut transports = Vec::new();
+        for (figure, memory) in figures.into_iter().zip(self.rings) {
+            transports.push(ring::open(figure, side, memory)?);
+        }
+        transports.extend([
             Transport::new(Figure::trip("eventfd"), numbers(self.event)),
             Transport::new(Figure::trip("eventfd, spinning"), numbers(self.spun_event)),
             Transport::new(Figure::trip("futex"), Futexes { to, from, heard }),
-        ];
+        ]);
         for (ends, name) in [(self.pipe, "pipe"), (self.socket, "unix socket")] {
             let bytes = bytes(ends);
             for slice_words in [1, 32] {

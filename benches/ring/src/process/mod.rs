@@ -12,6 +12,7 @@ mod kernel;
 mod lead;
 mod memory;
 mod report;
+mod ring;
 mod solo;
 
 pub use child::{ARGUMENT as CHILD, follow};
