@@ -402,6 +402,9 @@ impl<N: Network> Crowd<N> {
         let browser = &self.browsers[number];
         match browser.doing {
             Doing::Nothing => self.drop_line(number),
+            Doing::Interaction if !browser.unsent.is_empty() => {
+                self.fail(number, &Wrong::new("the server takes no connection"));
+            }
             Doing::Interaction => self.fail(number, &Wrong::new("the connection ended too early")),
         }
         Ok(())

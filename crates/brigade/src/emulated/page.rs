@@ -158,3 +158,51 @@ fn after<'t>(text: &'t str, marker: &str) -> Option<&'t str> {
 fn until_quote(text: &str) -> &str {
     text.split('"').next().unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A cart of two copies of book 7 at 10 dollars, less `percent`, which comes to `total_cents`.
+    fn cart(quantity: i64, sub_total_cents: i64, total_cents: i64) -> String {
+        format!(
+            "<main data-page=\"cart\"><li data-line-id=\"7\" data-quantity=\"2\" \
+             data-price-cents=\"1000\"></li><dl class=\"sums\" data-quantity=\"{quantity}\" \
+             data-sub-total-cents=\"{sub_total_cents}\" data-total-cents=\"{total_cents}\"></dl>\
+             </main></html>\n"
+        )
+    }
+
+    fn bill(text: &str, percent: Option<i64>) -> Result<(Books, Sums), Wrong> {
+        Page::read(text, "cart")?.bill(percent)
+    }
+
+    #[test]
+    fn a_right_bill_gives_its_books_and_sums() {
+        // 2000, 165 of tax, 500 for sending.
+        let text = cart(2, 2000, 2665);
+        let (books, sums) = bill(&text, Some(0)).unwrap();
+        assert_eq!(books, Books::from([(7, 2)]));
+        assert_eq!((sums.quantity, sums.total_cents), (2, 2665));
+        // 10 % less: 1800, 149 of tax (148.5 rounded), 500.
+        assert!(bill(&cart(2, 2000, 2449), Some(10)).is_ok());
+        assert!(bill(&cart(2, 2000, 2449), None).is_ok());
+    }
+
+    #[test]
+    fn a_bill_that_does_not_add_up_is_wrong() {
+        for (quantity, sub_total, total) in [(3, 2000, 2665), (2, 1999, 2665), (2, 2000, 2664)] {
+            assert!(bill(&cart(quantity, sub_total, total), Some(0)).is_err());
+        }
+        assert!(bill(&cart(2, 2000, 2449), Some(0)).is_err(), "a discount");
+        assert!(bill(&cart(2, 2000, 9999), None).is_err(), "of no discount");
+    }
+
+    #[test]
+    fn a_page_that_is_cut_or_another_is_wrong() {
+        let text = cart(2, 2000, 2665);
+        assert!(Page::read(&text[..text.len() - 3], "cart").is_err());
+        assert!(Page::read(&text, "home").is_err());
+        assert!(Page::read("</html>", "cart").is_err());
+    }
+}
