@@ -102,6 +102,8 @@ pub struct Crowd<N: Network> {
     next_due: Instant,
     /// First pages of sessions, which are always Home, that the mix has not accounted for.
     homes_owed: u64,
+    /// Browsers whose connection ended in the middle of an interaction.
+    cut_off: Vec<usize>,
     tally: Tally,
     counting_since: Instant,
 }
@@ -120,6 +122,7 @@ impl<N: Network> Crowd<N> {
             due: VecDeque::new(),
             next_due: now,
             homes_owed: 0,
+            cut_off: Vec::new(),
             tally: Tally::default(),
             counting_since: now,
             habits,
@@ -170,11 +173,12 @@ impl<N: Network> Crowd<N> {
         tally
     }
 
-    /// Goes on for a moment.
+    /// Goes on for a moment, and for a shorter one when it is to stop: what comes after that is a
+    /// pipeline closing its connections, which is no error.
     ///
     /// # Errors
     /// When this side of the network fails.
-    pub fn go_on(&mut self) -> Result<(), LoadError> {
+    pub fn go_on(&mut self, stop: &impl Fn() -> bool) -> Result<(), LoadError> {
         let now = Instant::now();
         self.take_timers(now)?;
         self.take_due(now)?;
@@ -185,11 +189,14 @@ impl<N: Network> Crowd<N> {
             at.saturating_duration_since(Instant::now()).min(LOOK)
         });
         self.network.poll(wait)?;
-        while let Some(id) = self.network.next_changed() {
+        while !stop()
+            && let Some(id) = self.network.next_changed()
+        {
             if let Some(&number) = self.by_line.get(&id) {
                 self.serve(number)?;
             }
         }
+        self.fail_cut_off(stop);
         Ok(())
     }
 
@@ -337,7 +344,7 @@ impl<N: Network> Crowd<N> {
         let id = self.browsers[number].line;
         let is_over = |id| matches!(self.network.state(id), State::Finished | State::Gone);
         if id.is_some_and(is_over) {
-            self.lost(number)?;
+            self.lost(number);
         }
         Ok(())
     }
@@ -397,17 +404,27 @@ impl<N: Network> Crowd<N> {
     }
 
     /// The connection ended. Between two answers that is the server's right; in the middle of one
-    /// it is an error.
-    fn lost(&mut self, number: usize) -> Result<(), LoadError> {
-        let browser = &self.browsers[number];
-        match browser.doing {
+    /// it is an error, unless the load is at its end.
+    fn lost(&mut self, number: usize) {
+        match self.browsers[number].doing {
             Doing::Nothing => self.drop_line(number),
-            Doing::Interaction if !browser.unsent.is_empty() => {
-                self.fail(number, &Wrong::new("the server takes no connection"));
-            }
-            Doing::Interaction => self.fail(number, &Wrong::new("the connection ended too early")),
+            Doing::Interaction => self.cut_off.push(number),
         }
-        Ok(())
+    }
+
+    /// Fails the interactions whose connection ended. Whoever stops a pipeline sets `stop` before the
+    /// first connection is closed, so an end that was seen before `stop` is the server's doing.
+    fn fail_cut_off(&mut self, stop: &impl Fn() -> bool) {
+        for number in std::mem::take(&mut self.cut_off) {
+            let is_sent = self.browsers[number].unsent.is_empty();
+            let reason = match is_sent {
+                true => "the connection ended too early",
+                false => "the server takes no connection",
+            };
+            if !stop() && self.browsers[number].doing == Doing::Interaction {
+                self.fail(number, &Wrong::new(reason));
+            }
+        }
     }
 
     /// Ends an interaction as wrong. Its session is over: what it knows may be wrong, too.

@@ -135,14 +135,14 @@ fn run<N: Network>(
 ) -> Result<Tally, LoadError> {
     let begun = Instant::now();
     while begun.elapsed() < warm_up && !stop() {
-        crowd.go_on()?;
+        crowd.go_on(&stop)?;
     }
     crowd.count_from_now();
     let counted = Instant::now();
     let is_shown = limit.is_some() && std::io::stderr().is_terminal();
     let mut bar = is_shown.then(|| Progress::new("load"));
     while limit.is_none_or(|limit| counted.elapsed() < limit) && !stop() {
-        crowd.go_on()?;
+        crowd.go_on(&stop)?;
         if let (Some(bar), Some(limit)) = (&mut bar, limit) {
             bar.show(
                 counted.elapsed().as_millis() as u64,
