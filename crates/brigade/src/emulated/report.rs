@@ -28,12 +28,14 @@ pub struct Verdict {
     pub in_range: Option<bool>,
     /// Whether there were no wrong pages.
     pub all_right: bool,
+    /// Whether every interaction was sent that was due.
+    pub all_sent: bool,
 }
 
 impl Verdict {
     /// Whether everything that can be judged is as it has to be.
     pub fn counts(&self) -> bool {
-        self.late.is_empty() && self.all_right && self.in_range != Some(false)
+        self.late.is_empty() && self.all_right && self.all_sent && self.in_range != Some(false)
     }
 }
 
@@ -54,7 +56,8 @@ impl Report<'_> {
         Verdict {
             late: late.map(|(interaction, _)| interaction.name()).collect(),
             in_range: is_specified.then(|| range.contains(&wips)),
-            all_right: self.tally.errors_total() == 0 && self.tally.unsent == 0,
+            all_right: self.tally.errors_total() == 0,
+            all_sent: self.tally.unsent == 0,
         }
     }
 
@@ -87,6 +90,7 @@ impl Report<'_> {
                 "late": verdict.late,
                 "in_range": verdict.in_range,
                 "all_right": verdict.all_right,
+                "all_sent": verdict.all_sent,
             },
         })
     }
