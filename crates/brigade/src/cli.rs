@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::emulated::Mix;
+
 /// An operating system built as parallel pipelines.
 #[derive(Debug, Parser)]
 #[command(name = "brigade", version, about)]
@@ -24,6 +26,8 @@ pub enum Command {
     Record(RecordArgs),
     /// Says in plain words what limits a pipeline, why, and what to do.
     Explain(ExplainArgs),
+    /// Emulated browsers against a server of the shop, after TPC-W: pages per second that were right.
+    Load(LoadArgs),
     /// Finds the best placement for a profile, on its machine or another one.
     Plan(PlanArgs),
     /// Profiles a pipeline once, predicts the best placement, runs it, and says how wrong it was.
@@ -59,6 +63,11 @@ pub struct RunArgs {
     /// Books in the shop when its image is made (1000 without this).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=1_000_000))]
     pub items: Option<u64>,
+    /// Customers in the shop when its image is made, as TPC-W wants them for so many emulated
+    /// browsers: 2880 for each, with two addresses and 0.9 orders. Without this: as many customers
+    /// as books, at most 288,000.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub browsers: Option<u64>,
     /// Cores to use, such as 0,1 or 0-3 (all that the process may use, without this).
     #[arg(long, value_name = "LIST")]
     pub cores: Option<String>,
@@ -83,6 +92,13 @@ pub struct RunArgs {
     /// in turn. `order` buys books instead: three pages an order.
     #[arg(long, default_value = "/product/{}", value_name = "PATH")]
     pub path: String,
+    /// So many emulated browsers over the wire, after TPC-W: says how many interactions per second
+    /// were right. Without a duration they last until Ctrl-C.
+    #[arg(long, value_name = "BROWSERS", conflicts_with_all = ["nic", "listen", "connections", "path"], value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub load: Option<u32>,
+    /// What they do.
+    #[command(flatten, next_help_heading = "With --load")]
+    pub manners: Manners,
 }
 
 impl Default for RunArgs {
@@ -94,6 +110,77 @@ impl Default for RunArgs {
         }
         Alone::parse_from(["run"]).args
     }
+}
+
+/// What emulated browsers do.
+#[derive(Debug, Clone, Args)]
+pub struct Manners {
+    /// Which pages they prefer: 95, 80 or 50 % of all interactions only look around.
+    #[arg(long, value_enum, default_value = "shopping")]
+    pub mix: Mix,
+    /// Think times are those of TPC-W (7 s on average, 70 s at most) times this; 0: none.
+    #[arg(long, default_value_t = 1.0, value_name = "FACTOR", value_parser = factor)]
+    pub think: f64,
+    /// An open loop: so many interactions per second are due, whatever the server does, and
+    /// latencies count from the moment that each was due. The browsers are as many as can be under
+    /// way.
+    #[arg(long, value_name = "PER_SECOND", value_parser = rate)]
+    pub rate: Option<f64>,
+    /// Another seed makes other choices.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub seed: u64,
+    /// An interaction without a whole answer after so many seconds has failed.
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600))]
+    pub patience_s: u64,
+    /// Leaves the pages' pictures out. Otherwise each browser fetches each picture once a session,
+    /// over the same connection.
+    #[arg(long)]
+    pub no_pictures: bool,
+}
+
+fn factor(text: &str) -> Result<f64, String> {
+    number(text, 0.0..=1000.0)
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    number(text, 0.001..=1e7)
+}
+
+fn number(text: &str, range: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
+    let number = text.parse().map_err(|_| "not a number".to_owned())?;
+    match range.contains(&number) {
+        true => Ok(number),
+        false => Err(format!("between {} and {}", range.start(), range.end())),
+    }
+}
+
+/// Arguments of `load`.
+#[derive(Debug, Clone, Args)]
+pub struct LoadArgs {
+    /// The server: http://HOST:PORT.
+    #[arg(long, default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    pub url: String,
+    /// Emulated browsers, each with a connection of its own.
+    #[arg(long, default_value_t = 100, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub browsers: u32,
+    /// What they do.
+    #[command(flatten)]
+    pub manners: Manners,
+    /// How long is counted, in seconds.
+    #[arg(long, default_value_t = 30, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub duration_s: u64,
+    /// How long before that is not counted, in seconds.
+    #[arg(long, default_value_t = 2, value_name = "N", value_parser = clap::value_parser!(u64).range(0..=3_600))]
+    pub warm_up_s: u64,
+    /// Books in the shop (without this, the newest one on its first page says it).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(10..=10_000_000))]
+    pub items: Option<u64>,
+    /// Customers that the shop was filled with (without this, as many as books, at most 288,000).
+    #[arg(long, value_name = "N")]
+    pub customers: Option<u64>,
+    /// Prints figures as JSON.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Arguments of `top`.
@@ -203,6 +290,11 @@ pub struct TuneArgs {
     /// web, synthetic, or a file with a pipeline that makes its own load.
     #[arg(default_value = "web")]
     pub pipeline: String,
+    /// Customers in the shop when its image is made, as TPC-W wants them for so many emulated
+    /// browsers: 2880 for each, with two addresses and 0.9 orders. Without this: as many customers
+    /// as books, at most 288,000.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    pub browsers: Option<u64>,
     /// Cores to use, such as 0,1 or 0-3 (all that the process may use, without this).
     #[arg(long, value_name = "LIST")]
     pub cores: Option<String>,

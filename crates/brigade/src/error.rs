@@ -64,7 +64,7 @@ pub enum Error {
         wanted: u64,
     },
     /// Filling the image failed.
-    #[error("{disk} could not be filled with the shop's data: {reason}")]
+    #[error("{disk} cannot serve the shop: {reason}")]
     Populate {
         /// The image.
         disk: String,

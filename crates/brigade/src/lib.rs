@@ -17,6 +17,7 @@
 
 mod cli;
 mod echo;
+mod emulated;
 mod error;
 mod load;
 mod memory;
@@ -43,8 +44,10 @@ pub use brigade_stage as stage;
 pub use zerocopy;
 
 pub use cli::{
-    Cli, Command, ExplainArgs, Goal, Nic, PlanArgs, RecordArgs, RunArgs, TopArgs, TuneArgs,
+    Cli, Command, ExplainArgs, Goal, LoadArgs, Manners, Nic, PlanArgs, RecordArgs, RunArgs,
+    TopArgs, TuneArgs,
 };
+pub use emulated::Mix;
 pub use error::Error;
 pub use pipelines::named as pipeline;
 pub use prepare::fill_disk;
@@ -62,6 +65,7 @@ pub fn main(registry: stage::Registry) -> ExitCode {
         Command::Top(args) => run::top(&args),
         Command::Record(args) => record::record(&args).map_err(Error::from),
         Command::Explain(args) => record::explain(&args).map_err(Error::from),
+        Command::Load(args) => emulated::load(&args),
         Command::Plan(args) => plan::plan(&args).map_err(Error::from),
         Command::Tune(args) => tune::tune(&args).map_err(Error::from),
     };

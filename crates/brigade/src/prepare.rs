@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use brigade_block::{BlockCounters, TestDisk};
-use brigade_bookstore::Progress as Filling;
+use brigade_bookstore::{CUSTOMERS_PER_BROWSER, Progress as Filling};
 use brigade_graph::{Pipeline, Placement};
 use brigade_runtime::{CounterSource, Plan, Running};
 use brigade_stage::{OptionValue, Registry};
@@ -31,6 +31,8 @@ const ITEMS: u64 = 1000;
 const IMAGE_BYTES_MIN: u64 = 256 << 20;
 /// Room for one book with all that belongs to it, and for the orders of a while.
 const ITEM_BYTES: u64 = 8 << 10;
+/// Room for a customer with addresses and orders.
+const CUSTOMER_BYTES: u64 = 4 << 10;
 
 /// The disk of a pipeline, ready to be used.
 #[derive(Default)]
@@ -67,6 +69,9 @@ pub fn image(
     };
     let filler = Filler {
         wanted: args.items,
+        customers: args
+            .browsers
+            .map(|browsers| browsers * CUSTOMERS_PER_BROWSER),
         pipeline,
         registry,
         core,
@@ -128,6 +133,8 @@ fn text_option(pipeline: &Pipeline, stage: &str, option: &str) -> String {
 /// Fills disks with a shop.
 struct Filler<'a> {
     wanted: Option<u64>,
+    /// Customers; none: as many as belong to the books.
+    customers: Option<u64>,
     pipeline: &'a Pipeline,
     registry: &'a Registry,
     core: usize,
@@ -158,7 +165,8 @@ impl Filler<'_> {
         partial.push(".partial");
         let partial = PathBuf::from(partial);
         remove_stale(&partial)?;
-        let bytes = IMAGE_BYTES_MIN.max(self.items().saturating_mul(ITEM_BYTES));
+        let customers_bytes = self.customers.unwrap_or(0) * CUSTOMER_BYTES;
+        let bytes = IMAGE_BYTES_MIN.max(self.items() * ITEM_BYTES + customers_bytes);
         let name = partial.display().to_string();
         let filled = self.fill(&name, bytes, None);
         let file_error = |source| Error::File {
@@ -196,6 +204,10 @@ impl Filler<'_> {
         let create_bytes = OptionValue::Integer(create_bytes as i64);
         pipeline.set_option("block", "create_bytes", create_bytes)?;
         let handed = handed.map(|disk| Box::new(disk) as Box<dyn TestDisk>);
+        if let Some(customers) = self.customers {
+            let customers = OptionValue::Integer(customers as i64);
+            pipeline.set_option("populate", "customers", customers)?;
+        }
         let items = populate(
             pipeline,
             self.items(),

@@ -6,19 +6,23 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
+use brigade_bookstore::CUSTOMERS_PER_BROWSER;
 use brigade_graph::{Pipeline, Placement};
-use brigade_nic::wire;
+use brigade_nic::wire::{self, WirePeer};
 use brigade_runtime::{Plan, Running};
 use brigade_stage::{OptionValue, Registry};
 use brigade_topology::{Machine, parse_cores};
 
 use crate::cli::{Nic, RunArgs, TopArgs, default_disk};
+use crate::emulated::WireLoad;
 use crate::load::{self, Errand, Load, LoadError};
 use crate::signals::Stopper;
 use crate::{Error, pipelines, prepare, top};
 
 /// Packets that the wire holds each way.
 const WIRE_PACKETS: usize = 1024;
+/// Connections that tcp and http take without being told.
+const CONNECTIONS_DEFAULT: i64 = 1000;
 /// The load's time that is not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 
@@ -85,16 +89,20 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
     let nic = nic
         .into_iter()
         .find_map(|kind| stage_of_kind(pipeline, kind));
-    if let Some(kind) = args.nic {
+    let wanted = args.load.map(|_| Nic::Wire).or(args.nic);
+    if let Some(kind) = wanted {
         let nic = nic
             .clone()
-            .ok_or_else(|| misfit("--nic", "nic", pipeline))?;
+            .ok_or_else(|| misfit("--nic or --load", "nic", pipeline))?;
         let kind = match kind {
             Nic::Portal => "portal",
             Nic::Wire => "wire",
             Nic::Load => "load",
         };
         pipeline.set_kind(&nic, kind, registry)?;
+    }
+    if let Some(browsers) = args.load {
+        have_room(pipeline, i64::from(browsers))?;
     }
     if let Some(listen) = &args.listen {
         let nic = stage_of_kind(pipeline, "portal");
@@ -116,6 +124,25 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
         pipeline.set_option(&block, "disk", OptionValue::text(&disk))?;
         if let Some(fs) = stage_of_kind(pipeline, "fs") {
             pipeline.set_option(&fs, "disk", OptionValue::text(disk))?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets tcp and http take as many connections as there are browsers, unless the pipeline itself says
+/// how many they take.
+fn have_room(pipeline: &mut Pipeline, browsers: i64) -> Result<(), Error> {
+    const OPTION: &str = "connections_max";
+    for kind in ["tcp", "http"] {
+        let Some(name) = stage_of_kind(pipeline, kind) else {
+            continue;
+        };
+        let stage = pipeline.stages().iter().find(|stage| stage.name == name);
+        let is_said = stage.is_some_and(|stage| stage.options.contains_key(OPTION));
+        // Connections in TIME-WAIT take places, too.
+        let room = browsers * 2;
+        if !is_said && room > CONNECTIONS_DEFAULT {
+            pipeline.set_option(&name, OPTION, OptionValue::Integer(room))?;
         }
     }
     Ok(())
@@ -216,6 +243,9 @@ fn run_wire(
     let (end, peer) = wire::pair(WIRE_PACKETS).map_err(LoadError::from)?;
     plan.resources(nic).put("wire", end);
     println!("brigade: {}", describe(&plan));
+    if let Some(browsers) = args.load {
+        return run_browsers(args, plan, (peer, browsers as usize, items), stopper);
+    }
     let load = Load {
         connections: args.connections as usize,
         errand: match args.path.as_str() {
@@ -243,6 +273,29 @@ fn run_wire(
     result?;
     let outcome = outcome.map_err(|_| LoadError::Thread("panicked".into()))??;
     report(outcome, "all threads but the load's")
+}
+
+/// Emulated browsers on the wire.
+fn run_browsers(
+    args: &RunArgs,
+    plan: Plan,
+    (peer, browsers, items): (WirePeer, usize, u64),
+    stopper: &Stopper,
+) -> Result<(), Error> {
+    println!("brigade: {browsers} emulated browsers on the wire");
+    let running = Running::start(plan)?;
+    let stop_load = Arc::new(AtomicBool::new(false));
+    let customers = args
+        .browsers
+        .map(|browsers| browsers * CUSTOMERS_PER_BROWSER);
+    let who = (&args.manners, browsers, items, customers);
+    let load = WireLoad::spawn(peer, who, WARM_UP, Arc::clone(&stop_load))?;
+    let limit = args.duration_s.map(Duration::from_secs);
+    stopper.set(running.stop_handle());
+    running.wait_then(limit.map(|limit| limit + WARM_UP), || {
+        stop_load.store(true, Ordering::Relaxed);
+    })?;
+    load.tell()
 }
 
 /// The load is a stage; what came of it comes back when the pipeline closes.

@@ -1,6 +1,8 @@
-//! application <-> db: one batch of SQL statements forward, its rows back.
+//! application <-> db: one batch of SQL statements forward, its rows back; or a file beside the
+//! database, which lies in the same file system.
 //!
-//! The payloads are written and read with [`crate::bookstore_db::codec`].
+//! Batches and rows are written and read with [`crate::bookstore_db::codec`]. A file's name is the
+//! payload's first `name_bytes`; what follows is its content.
 
 use brigade_stage::Header;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
@@ -18,6 +20,11 @@ wire_enum! {
         Write = 2,
         /// Statements outside a transaction that may change the schema or pragmas (set-up only).
         Script = 3,
+        /// Reads the file named in the payload; the reply is its whole content.
+        ReadFile = 4,
+        /// Makes the file named in the payload, or writes it anew, from the rest of the payload;
+        /// on disk before the reply.
+        WriteFile = 5,
     }
 }
 
@@ -34,8 +41,10 @@ wire_enum! {
         Io = 4,
         /// The batch itself is wrong (syntax, unknown table, malformed page); the payload says how.
         Invalid = 5,
-        /// The rows do not fit the pages a reply may have.
+        /// The rows, or the file, do not fit the page of a reply.
         TooLarge = 6,
+        /// There is no such file.
+        Missing = 7,
     }
 }
 
@@ -47,8 +56,12 @@ pub struct SqlRequest {
     pub tag: u64,
     /// [`SqlKind`].
     pub kind: u32,
-    /// Bytes of the encoded batch.
+    /// Bytes of the encoded batch, or of a name and what follows it.
     pub length_bytes: u32,
+    /// Bytes of a file's name; 0 for a batch.
+    pub name_bytes: u32,
+    /// Zero.
+    pub reserved: u32,
     /// Times so far.
     pub timings: Timings,
 }
@@ -61,7 +74,7 @@ pub struct SqlReply {
     pub tag: u64,
     /// [`SqlStatus`].
     pub status: u32,
-    /// Bytes of encoded rows, or of the message.
+    /// Bytes of encoded rows, of the file, or of the message.
     pub length_bytes: u32,
     /// Times so far.
     pub timings: Timings,

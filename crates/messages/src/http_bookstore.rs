@@ -32,6 +32,8 @@ wire_enum! {
         Svg = 5,
         /// application/octet-stream
         Bytes = 6,
+        /// image/png
+        Png = 7,
     }
 }
 

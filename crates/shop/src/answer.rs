@@ -8,7 +8,7 @@ use askama::DynTemplate;
 use crate::refusal::Refusal;
 use crate::secret::Token;
 use crate::sql::Batch;
-use crate::state::State;
+use crate::state::{FileState, State};
 
 /// How long a browser keeps its session, in seconds (30 days).
 const SESSION_S: u32 = 2_592_000;
@@ -22,6 +22,8 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img
 pub enum Step<'a> {
     /// Run the batch, then call [`crate::Shop::resume`] with the state and the rows.
     Query(State, Batch),
+    /// Read the file of this name, then call [`crate::Shop::file`] with the state and its bytes.
+    File(FileState, String),
     /// The interaction is over.
     Answer(Answer<'a>),
 }
@@ -37,6 +39,8 @@ pub enum ContentType {
     Text,
     /// image/svg+xml
     Svg,
+    /// image/png
+    Png,
 }
 
 /// An answer to a client. It borrows the rows it shows, so that their text is copied once: into
@@ -55,13 +59,13 @@ pub struct Answer<'a> {
 }
 
 enum Body<'a> {
-    Static(&'static str),
+    Bytes(&'a [u8]),
     Page(Box<dyn DynTemplate + 'a>),
 }
 
 impl<'a> Answer<'a> {
-    /// A file that is part of the program.
-    pub(crate) fn file(content_type: ContentType, text: &'static str) -> Self {
+    /// A file, of the program or of the image.
+    pub(crate) fn file(content_type: ContentType, bytes: &'a [u8]) -> Self {
         Self {
             status: 200,
             content_type,
@@ -69,7 +73,7 @@ impl<'a> Answer<'a> {
             location: None,
             session: None,
             allow: None,
-            body: Body::Static(text),
+            body: Body::Bytes(bytes),
         }
     }
 
@@ -79,7 +83,7 @@ impl<'a> Answer<'a> {
             status,
             cacheable: false,
             body: Body::Page(Box::new(template)),
-            ..Self::file(ContentType::Html, "")
+            ..Self::file(ContentType::Html, b"")
         }
     }
 
@@ -89,7 +93,7 @@ impl<'a> Answer<'a> {
             status: 303,
             cacheable: false,
             location: Some(location.into()),
-            ..Self::file(ContentType::Text, "See the address in Location.\n")
+            ..Self::file(ContentType::Text, b"See the address in Location.\n")
         }
     }
 
@@ -136,18 +140,22 @@ impl<'a> Answer<'a> {
         Ok(())
     }
 
-    /// Whether the body lies in memory as it is, so that writing it is a copy.
-    pub fn is_static(&self) -> bool {
-        matches!(self.body, Body::Static(_))
+    /// The body, if it lies in memory as it is, so that sending it is a copy.
+    pub fn bytes(&self) -> Option<&'a [u8]> {
+        match self.body {
+            Body::Bytes(bytes) => Some(bytes),
+            Body::Page(_) => None,
+        }
     }
 
-    /// Writes the body. Writing it twice writes the same.
+    /// Writes a body that is a page; one of [`Answer::bytes`] is not written. Writing it twice
+    /// writes the same.
     ///
     /// # Errors
     /// When `out` fails; the shop's own templates do not.
-    pub fn write_body(&self, out: &mut dyn Write) -> fmt::Result {
+    pub fn write_page(&self, out: &mut dyn Write) -> fmt::Result {
         match &self.body {
-            Body::Static(text) => out.write_str(text),
+            Body::Bytes(_) => Ok(()),
             Body::Page(page) => page.dyn_render_into(out).map_err(|_| fmt::Error),
         }
     }

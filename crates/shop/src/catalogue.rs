@@ -1,4 +1,4 @@
-//! What every book has: subject, country of the buyer, price, day, cover.
+//! What the shop knows beforehand: subjects, countries, cards, ways to send; money and days.
 
 use std::fmt;
 
@@ -218,35 +218,17 @@ impl fmt::Display for Day {
     }
 }
 
-/// The look of a book's cover: two class names that the stylesheet turns into colours and a
-/// pattern, the same for the same book for ever.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cover {
-    palette: u64,
-    pattern: u64,
-}
+/// Cards that are accepted.
+pub(crate) const CARDS: [&str; 5] = [
+    "Visa",
+    "Mastercard",
+    "American Express",
+    "Discover",
+    "Diners Club",
+];
 
-impl Cover {
-    /// Palettes in the stylesheet: classes `k0`...
-    pub const PALETTES: u64 = 16;
-    /// Patterns in the stylesheet: classes `p0`...
-    pub const PATTERNS: u64 = 12;
-
-    /// The cover of item `id`.
-    pub fn of(id: i64) -> Self {
-        let mixed = mix(id as u64);
-        Self {
-            palette: mixed % Self::PALETTES,
-            pattern: (mixed >> 32) % Self::PATTERNS,
-        }
-    }
-}
-
-impl fmt::Display for Cover {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "k{} p{}", self.palette, self.pattern)
-    }
-}
+/// Ways to send an order, TPC-W's six.
+pub(crate) const SHIPPINGS: [&str; 6] = ["Mail", "Courier", "Air", "UPS", "FedEx", "Ship"];
 
 /// The finalizer of SplitMix64: neighbouring numbers give unrelated ones.
 pub(crate) fn mix(number: u64) -> u64 {
@@ -287,17 +269,5 @@ mod tests {
         assert_eq!(Subject::find("alchemy"), None);
         assert_eq!(Subject::of(24), None);
         assert_eq!(Subject::of(-1), None);
-    }
-
-    #[test]
-    fn the_stylesheet_has_every_cover() {
-        let css = crate::STYLESHEET;
-        for palette in 0..Cover::PALETTES {
-            assert!(css.contains(&format!(".k{palette}{{")), "palette {palette}");
-        }
-        for pattern in 0..Cover::PATTERNS {
-            assert!(css.contains(&format!(".p{pattern}{{")), "pattern {pattern}");
-        }
-        assert!((0..100).map(Cover::of).any(|c| c != Cover::of(0)));
     }
 }

@@ -8,8 +8,10 @@
 //! ```
 //!
 //! An interaction is a chain of pure steps: the caller runs each [`Batch`] where it likes and
-//! hands the [`Rows`] back. Nothing here waits, reads a clock or a file, or knows a driver, so a
-//! Brigade stage, a web framework or a test can all be the caller.
+//! hands the [`Rows`] back; a picture is a file that the caller reads ([`Step::File`]) and hands to
+//! [`Shop::file`]. Nothing here waits, reads a clock or a file, or knows a driver, so a Brigade
+//! stage, a web framework or a test can all be the caller. What the pages promise to programs that
+//! read them, such as a load generator, is in [`contract`].
 //!
 //! What a client sends is bounded and checked when it is read ([`Refusal`] is the page it gets
 //! otherwise) and escaped when it is shown. Other sites cannot act for a reader: the session
@@ -18,9 +20,11 @@
 
 mod answer;
 mod catalogue;
+pub mod contract;
 mod flavours;
 mod interactions;
 mod pages;
+mod pictures;
 mod population;
 mod refusal;
 mod request;
@@ -32,12 +36,13 @@ mod state;
 mod words;
 
 pub use answer::{Answer, ContentType, Step};
-pub use catalogue::{COUNTRIES, Cents, Cover, Day, SUBJECTS, Subject};
-pub use population::{Batches, Filling, ITEMS, Population};
+pub use catalogue::{COUNTRIES, Cents, Day, SUBJECTS, Subject};
+pub use pictures::Picture;
+pub use population::{Batches, CUSTOMERS_MAX, CUSTOMERS_PER_BROWSER, Filling, ITEMS, Population};
 pub use refusal::Refusal;
 pub use request::{Method, Request};
 pub use schema::{Contents, FillError, SCHEMA_VERSION};
 pub use secret::{Secret, Token};
 pub use shop::{STYLESHEET, Shop};
 pub use sql::{Batch, BatchKind, Failure, Query, Row, Rows, Set, ShapeError, Value, ValueRef};
-pub use state::State;
+pub use state::{FileState, State};

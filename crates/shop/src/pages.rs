@@ -2,8 +2,9 @@
 
 use askama::Template;
 
-use crate::catalogue::{COUNTRIES, Cents, Cover, Day, SUBJECTS, Subject};
-use crate::interactions::checkout::{CARDS, FIELDS, Field, Form};
+use crate::catalogue::{CARDS, COUNTRIES, Cents, Day, SHIPPINGS, SUBJECTS, Subject};
+use crate::interactions::checkout::{FIELDS, Field, Form};
+use crate::interactions::listing::Listing;
 use crate::interactions::search::{By, Search};
 use crate::secret::Token;
 use crate::sql::{Row, Set, ShapeError};
@@ -17,6 +18,8 @@ const SHIPPING_CENTS: (i64, i64) = (300, 100);
 pub(crate) struct Frame<'a> {
     pub(crate) title: &'a str,
     pub(crate) cart_count: i64,
+    /// First name of whoever owns the session; empty when nobody is known.
+    pub(crate) name: &'a str,
     pub(crate) journey: &'static str,
 }
 
@@ -25,6 +28,7 @@ impl<'a> Frame<'a> {
         Self {
             title,
             cart_count,
+            name: "",
             journey,
         }
     }
@@ -37,19 +41,19 @@ pub(crate) struct Brief<'a> {
     pub(crate) author: &'a str,
     pub(crate) price: Cents,
     pub(crate) list_price: Cents,
-    pub(crate) cover: Cover,
+    /// Number of its thumbnail.
+    pub(crate) thumbnail: i64,
 }
 
 impl<'a> Brief<'a> {
     fn read(row: Row<'_, 'a>) -> Result<Self, ShapeError> {
-        let id = row.integer(0)?;
         Ok(Self {
-            id,
+            id: row.integer(0)?,
             title: row.text(1)?,
             author: row.text(2)?,
             price: Cents(row.integer(3)?),
             list_price: Cents(row.integer(4)?),
-            cover: Cover::of(id),
+            thumbnail: row.integer(5)?,
         })
     }
 
@@ -70,21 +74,26 @@ pub(crate) struct Book<'a> {
     pub(crate) isbn: &'a str,
     pub(crate) pages: i64,
     pub(crate) backing: &'a str,
+    pub(crate) dimensions: &'a str,
+    /// Number of its image.
+    pub(crate) image: i64,
 }
 
 impl<'a> Book<'a> {
     pub(crate) fn read(row: Row<'_, 'a>) -> Result<Self, ShapeError> {
         Ok(Self {
             brief: Brief::read(row)?,
-            bio: row.text(5)?,
-            published: Day(row.integer(6)?),
-            publisher: row.text(7)?,
-            subject: Subject::of(row.integer(8)?).ok_or(ShapeError)?,
-            description: row.text(9)?,
-            stock: row.integer(10)?,
-            isbn: row.text(11)?,
-            pages: row.integer(12)?,
-            backing: row.text(13)?,
+            bio: row.text(6)?,
+            published: Day(row.integer(7)?),
+            publisher: row.text(8)?,
+            subject: Subject::of(row.integer(9)?).ok_or(ShapeError)?,
+            description: row.text(10)?,
+            stock: row.integer(11)?,
+            isbn: row.text(12)?,
+            pages: row.integer(13)?,
+            backing: row.text(14)?,
+            dimensions: row.text(15)?,
+            image: row.integer(16)?,
         })
     }
 }
@@ -96,7 +105,8 @@ pub(crate) struct Line<'a> {
     pub(crate) author: &'a str,
     pub(crate) price: Cents,
     pub(crate) quantity: i64,
-    pub(crate) cover: Cover,
+    /// Number of its thumbnail.
+    pub(crate) thumbnail: i64,
 }
 
 impl<'a> Line<'a> {
@@ -105,14 +115,13 @@ impl<'a> Line<'a> {
     }
 
     fn read(row: Row<'_, 'a>) -> Result<Self, ShapeError> {
-        let id = row.integer(0)?;
         Ok(Self {
-            id,
+            id: row.integer(0)?,
             title: row.text(1)?,
             author: row.text(2)?,
             price: Cents(row.integer(3)?),
             quantity: row.integer(4)?,
-            cover: Cover::of(id),
+            thumbnail: row.integer(5)?,
         })
     }
 
@@ -125,33 +134,38 @@ impl<'a> Line<'a> {
 pub(crate) struct Totals {
     pub(crate) quantity: i64,
     pub(crate) sub_total: Cents,
+    pub(crate) discount_percent: i64,
+    pub(crate) discount: Cents,
     pub(crate) tax: Cents,
     pub(crate) shipping: Cents,
     pub(crate) total: Cents,
 }
 
 impl Totals {
-    pub(crate) fn of(lines: &[Line<'_>]) -> Self {
+    pub(crate) fn of(lines: &[Line<'_>], discount_percent: i64) -> Self {
         let sub_total = lines.iter().map(|line| line.amount().0);
         let quantity = lines.iter().map(|line| line.quantity);
         Self::new(
             sub_total.fold(0, i64::saturating_add),
             quantity.fold(0, i64::saturating_add),
+            discount_percent,
         )
     }
 
-    pub(crate) fn new(sub_total_cents: i64, quantity: i64) -> Self {
-        let tax = (sub_total_cents
-            .saturating_mul(TAX_PER_10000)
-            .saturating_add(5000))
-            / 10_000;
+    /// The discount is rounded down, and the tax is on what is left, rounded to the nearest.
+    pub(crate) fn new(sub_total_cents: i64, quantity: i64, discount_percent: i64) -> Self {
+        let discount = sub_total_cents.saturating_mul(discount_percent) / 100;
+        let taxed = sub_total_cents - discount;
+        let tax = (taxed.saturating_mul(TAX_PER_10000).saturating_add(5000)) / 10_000;
         let shipping = quantity.saturating_mul(SHIPPING_CENTS.1) + SHIPPING_CENTS.0;
         Self {
             quantity,
             sub_total: Cents(sub_total_cents),
+            discount_percent,
+            discount: Cents(discount),
             tax: Cents(tax),
             shipping: Cents(shipping),
-            total: Cents(sub_total_cents.saturating_add(tax).saturating_add(shipping)),
+            total: Cents(taxed.saturating_add(tax).saturating_add(shipping)),
         }
     }
 }
@@ -172,9 +186,26 @@ pub(crate) struct HomePage<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "listing.html")]
+pub(crate) struct ListingPage<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) listing: Listing,
+    pub(crate) books: Vec<Brief<'a>>,
+    pub(crate) promotions: Vec<Brief<'a>>,
+}
+
+impl ListingPage<'_> {
+    /// Its name in addresses and for programs.
+    fn word(&self) -> &'static str {
+        if self.listing.best { "best" } else { "new" }
+    }
+}
+
+#[derive(Template)]
 #[template(path = "search.html")]
 pub(crate) struct SearchPage<'a> {
     pub(crate) frame: Frame<'a>,
+    pub(crate) promotions: Vec<Brief<'a>>,
     pub(crate) search: Search,
     /// Whether there was anything to look for.
     pub(crate) asked: bool,
@@ -183,6 +214,11 @@ pub(crate) struct SearchPage<'a> {
 }
 
 impl SearchPage<'_> {
+    /// Its name for programs.
+    fn word(&self) -> &'static str {
+        if self.asked { "results" } else { "search" }
+    }
+
     /// Above the results.
     fn heading(&self) -> &str {
         match self.search.by {
@@ -218,6 +254,7 @@ pub(crate) struct ProductPage<'a> {
 #[template(path = "cart.html")]
 pub(crate) struct CartPage<'a> {
     pub(crate) frame: Frame<'a>,
+    pub(crate) promotions: Vec<Brief<'a>>,
     pub(crate) lines: Vec<Line<'a>>,
     pub(crate) totals: Totals,
 }
@@ -227,6 +264,10 @@ pub(crate) struct CartPage<'a> {
 pub(crate) struct BuyPage<'a> {
     pub(crate) frame: Frame<'a>,
     pub(crate) token: Token,
+    /// Whether the session has a customer.
+    pub(crate) known: bool,
+    /// User name and password of an account that was never used; else empty.
+    pub(crate) account: (&'a str, &'a str),
     pub(crate) form: Form,
     pub(crate) lines: Vec<Line<'a>>,
     pub(crate) totals: Totals,
@@ -247,9 +288,50 @@ impl BuyPage<'_> {
 }
 
 #[derive(Template)]
+#[template(path = "register.html")]
+pub(crate) struct RegisterPage<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) form: Form,
+}
+
+impl RegisterPage<'_> {
+    fn country_error(&self) -> Option<&'static str> {
+        self.form.errors[FIELDS.len()]
+    }
+}
+
+#[derive(Template)]
+#[template(path = "inquiry.html")]
+pub(crate) struct InquiryPage<'a> {
+    pub(crate) frame: Frame<'a>,
+    /// Whether the reader is known and has no orders.
+    pub(crate) none: bool,
+}
+
+#[derive(Template)]
+#[template(path = "admin.html")]
+pub(crate) struct AdminPage<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) book: Book<'a>,
+    pub(crate) related: Vec<Brief<'a>>,
+    /// Whether it was changed just now.
+    pub(crate) changed: bool,
+}
+
+impl AdminPage<'_> {
+    /// The price as one writes it.
+    fn price(&self) -> String {
+        let Cents(cents) = self.book.brief.price;
+        format!("{}.{:02}", cents / 100, cents % 100)
+    }
+}
+
+#[derive(Template)]
 #[template(path = "order.html")]
 pub(crate) struct OrderPage<'a> {
     frame: Frame<'a>,
+    /// Its name for programs: `thanks` or `last-order`.
+    word: &'static str,
     id: i64,
     day: Day,
     totals: Totals,
@@ -263,36 +345,48 @@ pub(crate) struct OrderPage<'a> {
     card: &'a str,
     card_name: &'a str,
     last_digits: &'a str,
+    ship_type: &'a str,
+    ship_day: Day,
+    status: &'a str,
+    bill: &'a str,
     lines: Vec<Line<'a>>,
 }
 
 impl<'a> OrderPage<'a> {
     pub(crate) fn read(
         frame: Frame<'a>,
+        word: &'static str,
         row: Row<'_, 'a>,
         lines: Vec<Line<'a>>,
     ) -> Result<Self, ShapeError> {
         Ok(Self {
             frame,
+            word,
             id: row.integer(0)?,
             day: Day::of_time_s(row.integer(1)?),
             totals: Totals {
                 quantity: lines.iter().map(|line| line.quantity).sum(),
                 sub_total: Cents(row.integer(2)?),
-                tax: Cents(row.integer(3)?),
-                shipping: Cents(row.integer(4)?),
-                total: Cents(row.integer(5)?),
+                discount_percent: 0,
+                discount: Cents(row.integer(3)?),
+                tax: Cents(row.integer(4)?),
+                shipping: Cents(row.integer(5)?),
+                total: Cents(row.integer(6)?),
             },
-            card_name: row.text(6)?,
-            street: row.text(7)?,
-            street2: row.text(8)?,
-            zip: row.text(9)?,
-            city: row.text(10)?,
-            state: row.text(11)?,
-            country: row.text(12)?,
-            card: row.text(13)?,
-            last_digits: row.text(14)?,
-            name: row.text(15)?,
+            card_name: row.text(7)?,
+            street: row.text(8)?,
+            street2: row.text(9)?,
+            zip: row.text(10)?,
+            city: row.text(11)?,
+            state: row.text(12)?,
+            country: row.text(13)?,
+            card: row.text(14)?,
+            last_digits: row.text(15)?,
+            name: row.text(16)?,
+            ship_type: row.text(17)?,
+            ship_day: Day(row.integer(18)?),
+            status: row.text(19)?,
+            bill: row.text(20)?,
             lines,
         })
     }
@@ -311,9 +405,13 @@ mod tests {
 
     #[test]
     fn totals_follow_tpc_w() {
-        let totals = Totals::new(1000, 2);
+        let totals = Totals::new(1000, 2, 0);
         assert_eq!(totals.tax, Cents(83)); // 82.5 cents, rounded up
         assert_eq!(totals.shipping, Cents(500));
         assert_eq!(totals.total, Cents(1583));
+        let totals = Totals::new(1001, 2, 10);
+        assert_eq!(totals.discount, Cents(100));
+        assert_eq!(totals.tax, Cents(74)); // 8.25 % of 901
+        assert_eq!(totals.total, Cents(1475));
     }
 }

@@ -20,6 +20,9 @@ pub enum Refusal {
     /// No such order, or it belongs to somebody else.
     #[error("There is no such order here. An order is shown only in the browser that placed it.")]
     NoOrder,
+    /// No such picture.
+    #[error("We have no picture of this number.")]
+    NoPicture,
     /// No such subject.
     #[error("We have no shelf for this subject. Please choose one of the list.")]
     NoSubject,
@@ -44,9 +47,15 @@ pub enum Refusal {
         /// What is possible.
         choices: &'static str,
     },
+    /// A price is no price.
+    #[error("The field \u{201c}{0}\u{201d} has to be a price such as 12.34, at most 9999.99.")]
+    Price(&'static str),
     /// A text is too long.
     #[error("The field \u{201c}{0}\u{201d} is too long.")]
     TooLong(&'static str),
+    /// No customer has this user name and password.
+    #[error("We know no reader of this user name and password. Please go back and try again.")]
+    WrongPassword,
     /// The order form came without a session or its own token.
     #[error(
         "The order form was incomplete, or your browser sent no cookie. Nothing was ordered; \
@@ -77,13 +86,20 @@ impl Refusal {
     /// The HTTP status of the page.
     pub fn status(self) -> u16 {
         match self {
-            Self::NoPage | Self::NoBook | Self::NoOrder | Self::NoSubject => 404,
+            Self::NoPage
+            | Self::NoBook
+            | Self::NoOrder
+            | Self::NoPicture
+            | Self::NoSubject
+            | Self::Database(Failure::Missing) => 404,
             Self::Method(_) => 405,
+            Self::WrongPassword => 403,
             Self::CartFull | Self::Changed => 409,
             Self::Malformed
             | Self::Number { .. }
             | Self::Choice { .. }
             | Self::TooLong(_)
+            | Self::Price(_)
             | Self::NoSession => 400,
             Self::Database(Failure::Full) => 507,
             Self::Database(Failure::Busy | Failure::Storage) => 503,
@@ -95,6 +111,7 @@ impl Refusal {
     pub(crate) fn heading(self) -> &'static str {
         match self.status() {
             404 => "Not on our shelves",
+            403 => "Who is there?",
             405 => "Not like that",
             409 => "One moment",
             400 => "We did not understand that",

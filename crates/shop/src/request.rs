@@ -101,6 +101,11 @@ impl<'a> Fields<'a> {
             })
     }
 
+    /// The amount of money in the field, in cents, written as dollars with or without cents.
+    pub(crate) fn cents(&self, name: &'static str) -> Result<i64, Refusal> {
+        cents(self.text(name)).ok_or(Refusal::Price(name))
+    }
+
     /// The token in the field.
     pub(crate) fn token(&self, name: &str) -> Option<Token> {
         Token::parse(self.text(name))
@@ -111,6 +116,14 @@ impl<'a> Fields<'a> {
 pub(crate) fn number(text: &str) -> Option<i64> {
     let valid = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     if valid { text.parse().ok() } else { None }
+}
+
+/// Cents of `12.34` or `12`, at most 9999.99.
+fn cents(text: &str) -> Option<i64> {
+    let (dollars, cents) = text.split_once('.').unwrap_or((text, "00"));
+    let fits = dollars.len() <= 4 && cents.len() == 2;
+    let cents = number(dollars)? * 100 + number(cents)?;
+    (fits && cents > 0).then_some(cents)
 }
 
 /// Decodes `+` and `%xx`. Control characters other than line ends and tabs are refused, so that
@@ -187,6 +200,17 @@ mod tests {
         }
         assert_eq!(fields.number("e", None, 0..=9).unwrap(), 5);
         assert_eq!(fields.number("absent", Some(3), 0..=9).unwrap(), 3);
+    }
+
+    #[test]
+    fn prices_are_dollars_and_cents() {
+        assert_eq!(cents("12.34"), Some(1234));
+        assert_eq!(cents("9999"), Some(999_900));
+        for bad in [
+            "", "0", "0.00", "1.2", "1.234", "-1.00", ".50", "10000.00", "1,00", "1.-5",
+        ] {
+            assert_eq!(cents(bad), None, "{bad}");
+        }
     }
 
     #[test]

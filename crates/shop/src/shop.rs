@@ -1,18 +1,22 @@
 //! The shop: from a request to the first question, from rows to the next step.
 
 use crate::answer::{Answer, ContentType, Step};
-use crate::interactions::{buy, cart, checkout, home, order, product, search};
+use crate::interactions::{
+    account, admin, buy, cart, checkout, home, inquiry, listing, order, product, search,
+};
 use crate::pages::{Frame, RefusalPage};
+use crate::pictures::{PICTURES, Size};
 use crate::refusal::Refusal;
 use crate::request::{Method, Request, number};
 use crate::secret::Secret;
 use crate::sql::{Failure, Rows};
-use crate::state::{State, Visitor, Waiting};
+use crate::state::{FileState, State, Visitor, Waiting};
 
 /// The stylesheet of all pages.
 pub const STYLESHEET: &str = include_str!("../static/style.css");
 const ICON: &str = include_str!("../static/favicon.svg");
-const ROBOTS: &str = "User-agent: *\nDisallow: /cart\nDisallow: /buy\nDisallow: /order/\n";
+const ROBOTS: &str = "User-agent: *\nDisallow: /cart\nDisallow: /buy\nDisallow: /order\n\
+    Disallow: /register\nDisallow: /admin/\n";
 
 /// The bookshop. It holds no data but its secret; any number of callers may share it.
 #[derive(Debug)]
@@ -52,6 +56,15 @@ impl Shop {
         step.unwrap_or_else(|refusal| Step::Answer(refused(refusal, visitor.journey)))
     }
 
+    /// Goes on with a file that was read.
+    pub fn file<'a>(&self, state: FileState, result: Result<&'a [u8], Failure>) -> Answer<'a> {
+        match result {
+            Ok(bytes) => Answer::file(ContentType::Png, bytes),
+            Err(Failure::Missing) => refused(Refusal::NoPicture, state.journey),
+            Err(failure) => refused(failure.into(), state.journey),
+        }
+    }
+
     /// The page for a request that cannot even begin.
     pub fn failed(&self, failure: Failure) -> Answer<'static> {
         refused(failure.into(), self.journey)
@@ -61,9 +74,16 @@ impl Shop {
         let posted = request.method == Method::Post;
         match request.path {
             b"/cart" if posted => cart::change(&request.form()?, visitor, &self.secret),
-            b"/cart" => cart::show(visitor),
+            b"/cart" => cart::show(visitor, &self.secret),
             b"/buy" if posted => buy::ask(&request.form()?, visitor),
             b"/buy" => checkout::show(visitor),
+            b"/register" if posted => account::register(&request.form()?, visitor, &self.secret),
+            b"/login" if posted => account::log_in(&request.form()?, visitor, &self.secret),
+            b"/orders" if posted => inquiry::display(&request.form()?, visitor),
+            path if posted && path.starts_with(b"/admin/") => {
+                let id = after(path, "/admin/").ok_or(Refusal::NoBook)?;
+                admin::edit(id, &request.form()?, visitor)
+            }
             path => {
                 let step = self.read(path, request, visitor)?;
                 if posted {
@@ -82,14 +102,21 @@ impl Shop {
         request: &Request<'_>,
         visitor: Visitor,
     ) -> Result<Step<'static>, Refusal> {
-        let file = |content_type, text| Ok(Step::Answer(Answer::file(content_type, text)));
+        let file = |content_type, text: &'static str| {
+            Ok(Step::Answer(Answer::file(content_type, text.as_bytes())))
+        };
         match path {
             b"/" => Ok(home::ask(visitor, &self.secret)),
-            b"/search" => search::ask(&request.query()?, visitor),
+            b"/search" => search::ask(&request.query()?, visitor, &self.secret),
+            b"/new" => listing::ask_new(&request.query()?, visitor, &self.secret),
+            b"/best" => listing::ask_best(&request.query()?, visitor, &self.secret),
+            b"/register" => Ok(account::show(visitor)),
+            b"/login" => Err(Refusal::Method("POST")),
+            b"/orders" => Ok(inquiry::show(visitor)),
             b"/style.css" => file(ContentType::Css, STYLESHEET),
             b"/favicon.svg" => file(ContentType::Svg, ICON),
             b"/robots.txt" => file(ContentType::Text, ROBOTS),
-            path => numbered(path, visitor),
+            path => numbered(path, request, visitor),
         }
     }
 
@@ -101,6 +128,7 @@ impl Shop {
     ) -> Result<Step<'a>, Refusal> {
         match waiting {
             Waiting::Home => home::answer(visitor, rows),
+            Waiting::Listing(listing) => listing::answer(listing, visitor, rows),
             Waiting::Search(search) => search::answer(*search, visitor, rows),
             Waiting::Product => product::answer(visitor, rows),
             Waiting::Cart => cart::answer(visitor, rows),
@@ -109,19 +137,53 @@ impl Shop {
             Waiting::Purchase(purchase) => buy::answer(*purchase, visitor, Ok(rows)),
             Waiting::Repeat => buy::repeated(rows),
             Waiting::Order => order::answer(visitor, rows),
+            Waiting::Register(form) => account::answer(*form, visitor, rows),
+            Waiting::Entry(entry) => account::entered(entry, rows),
+            Waiting::Inquiry => inquiry::answer(visitor, rows),
+            Waiting::Display => inquiry::displayed(visitor, rows),
+            Waiting::Admin { changed } => admin::answer(changed, visitor, rows),
+            Waiting::Look(edit) => admin::looked(edit, visitor, rows),
+            Waiting::Edited(id) => admin::edited(id, rows),
         }
     }
 }
 
-fn numbered(path: &[u8], visitor: Visitor) -> Result<Step<'static>, Refusal> {
-    let path = std::str::from_utf8(path).map_err(|_| Refusal::NoPage)?;
-    if let Some(id) = path.strip_prefix("/product/") {
-        product::ask(number(id).ok_or(Refusal::NoBook)?, visitor)
-    } else if let Some(id) = path.strip_prefix("/order/") {
-        order::ask(number(id).ok_or(Refusal::NoOrder)?, visitor)
+fn numbered(
+    path: &[u8],
+    request: &Request<'_>,
+    visitor: Visitor,
+) -> Result<Step<'static>, Refusal> {
+    let is_below = |folder: &str| path.starts_with(folder.as_bytes());
+    let id = |folder| after(path, folder);
+    if is_below("/product/") {
+        product::ask(id("/product/").ok_or(Refusal::NoBook)?, visitor)
+    } else if is_below("/order/") {
+        order::ask(id("/order/").ok_or(Refusal::NoOrder)?, visitor)
+    } else if is_below("/image/") {
+        picture(Size::Image, id("/image/"), visitor)
+    } else if is_below("/thumb/") {
+        picture(Size::Thumbnail, id("/thumb/"), visitor)
+    } else if is_below("/admin/") {
+        admin::ask(
+            id("/admin/").ok_or(Refusal::NoBook)?,
+            &request.query()?,
+            visitor,
+        )
     } else {
         Err(Refusal::NoPage)
     }
+}
+
+/// The number behind `folder` in a path.
+fn after(path: &[u8], folder: &str) -> Option<i64> {
+    number(std::str::from_utf8(path).ok()?.strip_prefix(folder)?)
+}
+
+fn picture(size: Size, id: Option<i64>, visitor: Visitor) -> Result<Step<'static>, Refusal> {
+    let number = id.filter(|id| *id < PICTURES as i64);
+    let name = size.file(number.ok_or(Refusal::NoPicture)?);
+    let journey = visitor.journey;
+    Ok(Step::File(FileState { journey }, name))
 }
 
 fn refused(refusal: Refusal, journey: &'static str) -> Answer<'static> {

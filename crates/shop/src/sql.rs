@@ -130,6 +130,9 @@ pub enum Failure {
     /// The rows are more than a reply can hold.
     #[error("the answer of the database is too large")]
     TooLarge,
+    /// There is no such file.
+    #[error("there is no such file")]
+    Missing,
     /// Too many requests wait for the database already.
     #[error("too many requests wait for the database")]
     Busy,

@@ -1,9 +1,13 @@
 //! What the shop remembers of an interaction while the database works.
 
+use crate::interactions::account::Entry;
+use crate::interactions::admin::Edit;
 use crate::interactions::buy::Purchase;
 use crate::interactions::cart::Change;
 use crate::interactions::checkout::Form;
+use crate::interactions::listing::Listing;
 use crate::interactions::search::Search;
+use crate::pages::Frame;
 use crate::secret::Token;
 use crate::sql::{Query, Rows, ShapeError};
 
@@ -18,6 +22,7 @@ pub struct State {
 #[derive(Debug)]
 pub(crate) enum Waiting {
     Home,
+    Listing(Listing),
     Search(Box<Search>),
     Product,
     Cart,
@@ -26,6 +31,19 @@ pub(crate) enum Waiting {
     Purchase(Box<Purchase>),
     Repeat,
     Order,
+    Register(Box<Form>),
+    Entry(Entry),
+    Inquiry,
+    Display,
+    Admin { changed: bool },
+    Look(Edit),
+    Edited(i64),
+}
+
+/// A picture that the caller reads.
+#[derive(Debug)]
+pub struct FileState {
+    pub(crate) journey: &'static str,
 }
 
 /// Who asks, and when.
@@ -39,22 +57,37 @@ pub(crate) struct Visitor {
 }
 
 impl Visitor {
-    /// Adds the question how much is in the visitor's cart, when there is a visitor.
-    pub(crate) fn with_count(self, mut queries: Vec<Query>) -> Vec<Query> {
+    /// Adds the question who the visitor is and how much is in the cart, when there is a session.
+    pub(crate) fn with_frame(self, mut queries: Vec<Query>) -> Vec<Query> {
         if let Some(session) = self.session {
             queries.push(Query::new(
-                "SELECT coalesce(sum(scl_qty), 0) FROM shopping_cart_line WHERE scl_session = ?1",
+                "SELECT coalesce(sum(scl_qty), 0), coalesce((SELECT c_fname FROM shopping_cart \
+                 JOIN customer ON c_id = sc_c_id WHERE sc_session = ?1), '') \
+                 FROM shopping_cart_line WHERE scl_session = ?1",
                 [session.to_string().into()],
             ));
         }
         queries
     }
 
-    /// Reads the answer to [`Visitor::with_count`] from set `index`.
-    pub(crate) fn count(self, rows: &Rows<'_>, index: usize) -> Result<i64, ShapeError> {
+    /// Reads the answer to [`Visitor::with_frame`] from set `index`.
+    pub(crate) fn frame<'a>(
+        self,
+        rows: &Rows<'a>,
+        index: usize,
+        title: &'a str,
+    ) -> Result<Frame<'a>, ShapeError> {
+        let frame = Frame::new(title, 0, self.journey);
         match self.session {
-            Some(_) => rows.set(index)?.first().ok_or(ShapeError)?.integer(0),
-            None => Ok(0),
+            None => Ok(frame),
+            Some(_) => {
+                let row = rows.set(index)?.first().ok_or(ShapeError)?;
+                Ok(Frame {
+                    cart_count: row.integer(0)?,
+                    name: row.text(1)?,
+                    ..frame
+                })
+            }
         }
     }
 }

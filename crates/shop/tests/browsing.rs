@@ -13,7 +13,7 @@ fn home_shows_promotions_subjects_and_arrivals() {
     assert!(page.body.contains("/product/200\""), "the newest book");
     assert_eq!(page.body.matches("by=subject").count(), 24);
     let books = page.body.matches("class=\"card\"").count();
-    assert!((13..=17).contains(&books), "{books} books");
+    assert_eq!(books, 5 + 12, "promotions and arrivals");
     assert!(page.body.contains("Carried by a test."));
     assert_eq!(page.header("Set-Cookie"), None, "looking makes no session");
 }
@@ -87,8 +87,8 @@ fn static_files_are_cacheable_and_need_no_database() {
         "/style.css",
         "/favicon.svg",
         "/robots.txt",
-        "/search",
-        "/cart",
+        "/register",
+        "/orders",
     ] {
         let page = Browser::default().get(&mut front, target);
         assert_eq!(page.status, 200, "{target}");
@@ -104,7 +104,8 @@ fn leaf(front: &mut Front, target: &str) -> Vec<String> {
         let page = Browser::default().get(front, &format!("{target}&page={number}"));
         assert_eq!(page.status, 200, "{}", page.body);
         let marker = "class=\"card\" href=\"/product/";
-        let ids = page.body.split(marker).skip(1);
+        let list = page.body.split("<section").next().unwrap();
+        let ids = list.split(marker).skip(1);
         let ids: Vec<_> = ids
             .map(|rest| rest.split('"').next().unwrap().to_owned())
             .collect();
@@ -316,7 +317,7 @@ fn searches_use_indexes_and_never_scan_the_books() {
         let brigade_shop::Step::Query(_, batch) = front.shop.begin(&request) else {
             panic!("{target} asks the database")
         };
-        let plan = format!("EXPLAIN QUERY PLAN {}", batch.queries[0].sql);
+        let plan = format!("EXPLAIN QUERY PLAN {}", batch.queries[1].sql);
         let mut statement = front.database.prepare(&plan).unwrap();
         let rows = statement.query_map([parameter, "21", "0"], |row| row.get::<_, String>(3));
         let plan: Vec<String> = rows.unwrap().map(Result::unwrap).collect();

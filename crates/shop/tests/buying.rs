@@ -87,10 +87,7 @@ fn a_form_sent_twice_orders_once() {
     let third = browser.post(&mut front, "/buy", &form);
     assert_ne!(third.header("Location"), first.header("Location"));
     assert_eq!(front.number("SELECT count(*) FROM orders"), 2);
-    assert_eq!(
-        front.number("SELECT count(*) FROM customer WHERE c_session NOT NULL"),
-        1
-    );
+    assert_eq!(front.number("SELECT count(*) FROM customer"), 1);
 }
 
 #[test]
@@ -111,10 +108,7 @@ fn nothing_is_ordered_when_the_cart_or_a_price_changed() {
         let refused = browser.post(&mut front, "/buy", &form);
         assert_eq!(refused.status, 409, "{change}");
         assert_eq!(front.number("SELECT count(*) FROM orders"), 0);
-        assert_eq!(
-            front.number("SELECT count(*) FROM customer WHERE c_session NOT NULL"),
-            0
-        );
+        assert_eq!(front.number("SELECT count(*) FROM customer"), 0);
         assert_eq!(
             front.number("SELECT count(*) FROM shopping_cart_line"),
             lines
@@ -341,7 +335,7 @@ fn a_cart_has_room_for_fifty_different_books() {
         "what is there can grow"
     );
     let cart = browser.get(&mut front, "/cart");
-    assert_eq!(cart.body.matches("<li>").count(), 50);
+    assert_eq!(cart.body.matches("<li data-line-id").count(), 50);
 }
 
 #[test]
@@ -371,8 +365,16 @@ fn carts_are_separate() {
     let (mut one, mut two) = (Browser::default(), Browser::default());
     one.add(&mut front, 4, 1);
     two.add(&mut front, 5, 1);
-    assert!(!one.get(&mut front, "/cart").body.contains("/product/5\""));
+    assert!(
+        !one.get(&mut front, "/cart")
+            .body
+            .contains("data-line-id=\"5\"")
+    );
     let form = one.order_form(&mut front);
     one.post(&mut front, "/buy", &form);
-    assert!(two.get(&mut front, "/cart").body.contains("/product/5\""));
+    assert!(
+        two.get(&mut front, "/cart")
+            .body
+            .contains("data-line-id=\"5\"")
+    );
 }

@@ -22,6 +22,8 @@ fn dump(front: &Front) -> Vec<i64> {
         "customer",
         "address",
         "item_search",
+        "orders",
+        "cc_xacts",
     ]
     .map(|table| front.number(&format!("SELECT count(*) FROM {table}")))
     .to_vec()
@@ -51,7 +53,7 @@ fn an_image_says_what_it_holds() {
         };
         assert_eq!(done, filling.done);
     }
-    assert_eq!(dump(&front), [92, 25, 100, 10, 10, 100]);
+    assert_eq!(dump(&front), [92, 25, 100, 100, 200, 100, 90, 90]);
     assert_eq!(
         front.number("SELECT count(*) FROM item WHERE i_stock NOT BETWEEN 10 AND 30"),
         0
@@ -64,7 +66,7 @@ fn an_image_says_what_it_holds() {
 
 #[test]
 fn an_interrupted_population_goes_on() {
-    let whole = Front::new(300);
+    let whole = Front::with_customers(300, 300);
     let mut front = Front::empty();
     let population = Population::new(300, 42).unwrap();
     let mut done = 0;

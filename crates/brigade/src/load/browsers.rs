@@ -1,10 +1,11 @@
 //! The browsers of a load: what each connection asks for, and whether the answer is right.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 use std::time::{Duration, Instant};
 
 use brigade_nic::wire::Client;
-use brigade_nic::{ConnectionId, NicError, State};
+use brigade_nic::{ConnectionId, State};
 
 use super::response::Response;
 use super::shopper::Shopper;
@@ -14,12 +15,14 @@ use super::{Load, LoadError, Outcome};
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The connections that browsers ask over.
-pub(super) trait Line {
-    fn connect(&mut self) -> Result<ConnectionId, NicError>;
-    fn send(&mut self, id: ConnectionId, data: &[u8]) -> usize;
-    fn receive(&mut self, id: ConnectionId, data: &mut [u8]) -> usize;
-    fn state(&mut self, id: ConnectionId) -> State;
-    fn abort(&mut self, id: ConnectionId);
+pub trait Line {
+    /// What a connection is named by, never the same for two of them.
+    type Id: Copy + Eq + Hash;
+    fn connect(&mut self) -> Result<Self::Id, LoadError>;
+    fn send(&mut self, id: Self::Id, data: &[u8]) -> usize;
+    fn receive(&mut self, id: Self::Id, data: &mut [u8]) -> usize;
+    fn state(&mut self, id: Self::Id) -> State;
+    fn abort(&mut self, id: Self::Id);
     /// A request has left.
     fn asked(&mut self) {}
     /// Nothing more will come for a request: it was answered, or given up, after so long.
@@ -27,8 +30,10 @@ pub(super) trait Line {
 }
 
 impl Line for Client {
-    fn connect(&mut self) -> Result<ConnectionId, NicError> {
-        Client::connect(self)
+    type Id = ConnectionId;
+
+    fn connect(&mut self) -> Result<ConnectionId, LoadError> {
+        Ok(Client::connect(self)?)
     }
 
     fn send(&mut self, id: ConnectionId, data: &[u8]) -> usize {
@@ -76,11 +81,15 @@ impl Browsers {
     }
 
     /// Begins so many connections; a request follows when its connection is open.
-    pub fn open_all(&mut self, count: usize, line: &mut impl Line) -> Result<(), LoadError> {
+    pub fn open_all(
+        &mut self,
+        count: usize,
+        line: &mut impl Line<Id = ConnectionId>,
+    ) -> Result<(), LoadError> {
         (0..count).try_for_each(|_| self.open(line))
     }
 
-    fn open(&mut self, line: &mut impl Line) -> Result<(), LoadError> {
+    fn open(&mut self, line: &mut impl Line<Id = ConnectionId>) -> Result<(), LoadError> {
         let id = line.connect()?;
         self.browsers.insert(
             id,
@@ -114,7 +123,11 @@ impl Browsers {
     }
 
     /// Goes on with a connection to which something happened.
-    pub fn serve(&mut self, id: ConnectionId, line: &mut impl Line) -> Result<(), LoadError> {
+    pub fn serve(
+        &mut self,
+        id: ConnectionId,
+        line: &mut impl Line<Id = ConnectionId>,
+    ) -> Result<(), LoadError> {
         let mut bytes = [0; 16384];
         loop {
             let received = line.receive(id, &mut bytes);
@@ -142,7 +155,11 @@ impl Browsers {
         Ok(())
     }
 
-    fn ask(&mut self, id: ConnectionId, line: &mut impl Line) -> Result<(), LoadError> {
+    fn ask(
+        &mut self,
+        id: ConnectionId,
+        line: &mut impl Line<Id = ConnectionId>,
+    ) -> Result<(), LoadError> {
         let Some(browser) = self.browsers.get_mut(&id) else {
             return Ok(());
         };
@@ -171,13 +188,17 @@ impl Browsers {
     }
 
     /// A connection that the server closed is an error here: the load never asks for it.
-    fn replace(&mut self, id: ConnectionId, line: &mut impl Line) -> Result<(), LoadError> {
+    fn replace(
+        &mut self,
+        id: ConnectionId,
+        line: &mut impl Line<Id = ConnectionId>,
+    ) -> Result<(), LoadError> {
         self.outcome.errors += 1;
         self.forget(id, line);
         self.open(line)
     }
 
-    fn forget(&mut self, id: ConnectionId, line: &mut impl Line) {
+    fn forget(&mut self, id: ConnectionId, line: &mut impl Line<Id = ConnectionId>) {
         let browser = self.browsers.remove(&id);
         if let Some(browser) = browser.filter(|browser| browser.response.is_some()) {
             line.settled(browser.asked.elapsed());
@@ -186,7 +207,10 @@ impl Browsers {
     }
 
     /// Opens new connections in place of those that got nothing for long.
-    pub fn give_up_on_the_silent(&mut self, line: &mut impl Line) -> Result<(), LoadError> {
+    pub fn give_up_on_the_silent(
+        &mut self,
+        line: &mut impl Line<Id = ConnectionId>,
+    ) -> Result<(), LoadError> {
         let silent = self
             .browsers
             .iter()
@@ -196,7 +220,7 @@ impl Browsers {
     }
 
     /// Resets the connections, so that the pipeline has nobody to wait for when it drains.
-    pub fn hang_up(&mut self, line: &mut impl Line) {
+    pub fn hang_up(&mut self, line: &mut impl Line<Id = ConnectionId>) {
         let all: Vec<ConnectionId> = self.browsers.keys().copied().collect();
         all.into_iter().for_each(|id| self.forget(id, line));
     }

@@ -18,6 +18,8 @@ use std::time::{Duration, Instant};
 use brigade_nic::NicError;
 use brigade_nic::wire::{Client, WirePeer};
 
+pub use browsers::Line;
+pub use response::{Response, header};
 pub use shopper::Errand;
 pub use stage::kind;
 
@@ -75,6 +77,28 @@ pub enum LoadError {
     /// A request is larger than what a connection may send at once.
     #[error("a request did not fit the send buffer; ask for a shorter path")]
     RequestTooLong,
+    /// The system refused a socket or the like.
+    #[error("the system refused a connection: {0}")]
+    System(#[from] rustix::io::Errno),
+    /// An address that is none.
+    #[error("{url} is no address of a server: {reason}; write http://HOST:PORT")]
+    Url {
+        /// What was given.
+        url: String,
+        /// Why it is none.
+        reason: String,
+    },
+    /// The server is not the shop, or not there.
+    #[error("{url} does not serve the shop: {reason}")]
+    NoShop {
+        /// Where it was looked for.
+        url: String,
+        /// What came instead.
+        reason: String,
+    },
+    /// A head or body beyond all measure.
+    #[error("a response of more than 4 MiB, or with a head of more than 64 KiB")]
+    TooLarge,
     /// Bytes follow a response.
     #[error("the server sent more than the response's length")]
     TooLong,

@@ -2,9 +2,13 @@
 
 use super::LoadError;
 
+/// Bytes of a head, and of a body, that are taken from a server.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+const BODY_BYTES_MAX: usize = 4 << 20;
+
 /// A response that is being received.
 #[derive(Debug, Default)]
-pub(super) struct Response {
+pub struct Response {
     bytes: Vec<u8>,
     /// Where the body begins, how long it is, and the status; known once the head is complete.
     head: Option<Head>,
@@ -22,14 +26,22 @@ impl Response {
     ///
     /// # Errors
     /// What follows the response, or a head without status or length.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<bool, LoadError> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<bool, LoadError> {
         self.bytes.extend_from_slice(bytes);
         if self.head.is_none() {
             self.head = Head::parse(&self.bytes)?;
         }
         let Some(head) = self.head else {
-            return Ok(false);
+            let is_long = self.bytes.len() > HEAD_BYTES_MAX;
+            return if is_long {
+                Err(LoadError::TooLarge)
+            } else {
+                Ok(false)
+            };
         };
+        if head.body_bytes > BODY_BYTES_MAX {
+            return Err(LoadError::TooLarge);
+        }
         let whole = head.bytes + head.body_bytes;
         if self.bytes.len() > whole {
             return Err(LoadError::TooLong);
@@ -38,8 +50,28 @@ impl Response {
     }
 
     /// The status; 0 before the head is complete.
-    pub(super) fn status(&self) -> u16 {
+    pub fn status(&self) -> u16 {
         self.head.map_or(0, |head| head.status)
+    }
+
+    /// Bytes of the body; 0 before the head is complete.
+    pub fn body_bytes(&self) -> usize {
+        self.head.map_or(0, |head| head.body_bytes)
+    }
+
+    /// Whether the server closes the connection behind it.
+    pub fn closes(&self) -> bool {
+        let (head, _) = self.parts().unwrap_or_default();
+        let closes = |value: &str| value.eq_ignore_ascii_case("close");
+        header(head, "connection").is_some_and(closes) || head.starts_with("HTTP/1.0")
+    }
+
+    /// Head and body of a complete response; a body that is no text is empty. None when the head is
+    /// no text.
+    pub fn parts(&self) -> Option<(&str, &str)> {
+        let (head, body) = self.bytes.split_at_checked(self.head?.bytes)?;
+        let head = std::str::from_utf8(head).ok()?;
+        Some((head, std::str::from_utf8(body).unwrap_or_default()))
     }
 
     /// Head and body, as far as they are text.
@@ -67,7 +99,7 @@ impl Head {
 }
 
 /// The value of the header `name` in a head or a whole response.
-pub(super) fn header<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+pub fn header<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     let head = text.lines().take_while(|line| !line.is_empty());
     head.filter_map(|line| line.split_once(':'))
         .find(|(found, _)| found.eq_ignore_ascii_case(name))

@@ -11,12 +11,12 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use brigade_messages::nic_tcp::Packet;
-use brigade_nic::{Calls, ClientOptions, ConnectionId, NicError, Pages, State, count_payload};
+use brigade_nic::{Calls, ClientOptions, ConnectionId, Pages, State, count_payload};
 use brigade_stage::{Builder, Input, Io, Kind, OptionValue, Output, Stage, StageError, Window};
 use rustix::time::ClockId;
 
 use super::browsers::{Browsers, Line};
-use super::{Errand, Load, Outcome, cpu};
+use super::{Errand, Load, LoadError, Outcome, cpu};
 
 /// Between two looks for connections that got nothing for long, in nanoseconds.
 const LOOK_NS: u64 = 1_000_000_000;
@@ -189,8 +189,10 @@ struct OnPages<'s, 'a, 'b> {
 }
 
 impl Line for OnPages<'_, '_, '_> {
-    fn connect(&mut self) -> Result<ConnectionId, NicError> {
-        self.calls.connect(&mut self.out)
+    type Id = ConnectionId;
+
+    fn connect(&mut self) -> Result<ConnectionId, LoadError> {
+        Ok(self.calls.connect(&mut self.out)?)
     }
 
     fn send(&mut self, id: ConnectionId, data: &[u8]) -> usize {

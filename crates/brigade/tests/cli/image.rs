@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::tempdir;
 
-use crate::browser::{Shopper, get};
+use crate::browser::{Shopper, get, post};
 use crate::process::{Brigade, PAUSE, Signal, WATCHDOG};
 use crate::socket::Browser;
 
@@ -114,4 +114,20 @@ fn two_that_make_the_same_image_do_not_disturb_each_other() {
     assert!(partial.exists() && !first.has_ended());
     first.signal(Signal::INT);
     first.end();
+}
+
+#[test]
+fn customers_are_as_many_as_the_emulated_browsers_need() {
+    let folder = tempdir().expect("a folder");
+    let run = ["run", "--listen", "127.0.0.1:0", "--disk", "mem:64M"];
+    let scale = ["--items", "20", "--browsers", "1"];
+    let mut shop = Brigade::start(folder.path(), &[run.as_slice(), &scale].concat());
+    let mut browser = Browser::connect(shop.address());
+    for (customer, status) in [("reader2880", 303), ("reader2881", 403)] {
+        let form = format!("user_name={customer}&password={customer}");
+        let reply = browser.ask(&post("/login", "", &form));
+        assert_eq!(reply.status, status, "{customer}: {reply:?}");
+    }
+    shop.signal(Signal::TERM);
+    shop.end().assert_orderly();
 }

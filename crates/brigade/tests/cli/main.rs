@@ -5,6 +5,7 @@ mod browser;
 
 mod ending;
 mod image;
+mod load;
 mod mistakes;
 mod plan;
 mod process;

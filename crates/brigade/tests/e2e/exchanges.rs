@@ -137,10 +137,11 @@ fn a_client_may_leave_at_every_stage_of_an_answer() {
         let request = get("/product/9", "").repeat(5);
         let id = street.connect();
         let whole = street.ask(id, &get("/product/9", ""));
-        let length = 5 * (whole.head.len() + whole.body.len());
+        // Without the heads, whose Server-Timing is as long as its figures are.
+        let length = 5 * whole.body.len();
         street.client.close(id);
         for leaving in LEAVINGS {
-            for bytes in (0..length - 200).step_by(1331) {
+            for bytes in (0..length).step_by(1331) {
                 leave_after(&mut street, &request, bytes, leaving);
             }
         }

@@ -13,16 +13,19 @@ use super::shop::Options;
 /// Rows of one question: they must fit a page of 16 KiB.
 const CHUNK_ROWS: usize = 80;
 
+/// The orders that readers placed: those of the population have no session.
 const ORDERS: &str = "SELECT o_id, o_session, \
-     o_total_cents = o_sub_total_cents + o_tax_cents + o_shipping_cents, \
+     o_total_cents = o_sub_total_cents - o_discount_cents + o_tax_cents + o_shipping_cents, \
      o_sub_total_cents = \
      (SELECT sum(ol_qty * ol_price_cents) FROM order_line WHERE ol_o_id = o_id), \
      (SELECT count(*) FROM cc_xacts WHERE cx_o_id = o_id AND cx_amount_cents = o_total_cents), \
-     (SELECT count(*) FROM customer WHERE c_id = o_c_id AND c_session = o_session), \
-     (SELECT count(*) FROM address WHERE addr_id = o_addr_id) \
-     FROM orders ORDER BY o_id";
+     (SELECT count(*) FROM customer JOIN shopping_cart ON sc_c_id = c_id \
+     WHERE c_id = o_c_id AND sc_session = o_session), \
+     (SELECT count(*) FROM address WHERE addr_id = o_ship_addr_id) \
+     FROM orders WHERE o_session NOT NULL ORDER BY o_id";
 
-const LINES: &str = "SELECT ol_o_id, ol_i_id, ol_qty FROM order_line ORDER BY ol_o_id, ol_id";
+const LINES: &str = "SELECT ol_o_id, ol_i_id, ol_qty FROM order_line \
+     JOIN orders ON o_id = ol_o_id WHERE o_session NOT NULL ORDER BY ol_o_id, ol_id";
 
 const CARTS: &str = "SELECT scl_session, scl_i_id, scl_qty FROM shopping_cart_line \
      ORDER BY scl_session, scl_i_id";

@@ -82,6 +82,10 @@ pub fn fill(disk: &SharedDisk, options: &Options) -> Outcome<()> {
     pipeline
         .set_option("populate", "items", items)
         .map_err(text)?;
+    // Nobody knows the shop yet: all orders are those of the test.
+    pipeline
+        .set_option("populate", "customers", OptionValue::Integer(0))
+        .map_err(text)?;
     let mut plan = fused(pipeline, disk)?;
     let (sender, progress) = channel::<Progress>();
     plan.resources("populate")

@@ -4,9 +4,9 @@
 //! A session that the database does not know is never taken over from the client: it gets a new
 //! one, so nobody can make a reader use a session that someone else knows.
 
-use super::{CART_LINES, CART_LINES_MAX, query};
+use super::{CART_LINES, CART_LINES_MAX, promotions, query};
 use crate::answer::{Answer, Step};
-use crate::pages::{CartPage, Frame, Line, Totals};
+use crate::pages::{Brief, CartPage, Line, Totals};
 use crate::refusal::Refusal;
 use crate::request::Fields;
 use crate::secret::{Secret, Token};
@@ -21,7 +21,7 @@ const ITEM_MAX: i64 = 999_999_999_999;
 const TOUCH: &str = "UPDATE shopping_cart SET sc_time_s = ?2 WHERE sc_session = ?1 \
      AND EXISTS (SELECT 1 FROM item WHERE i_id = ?3) RETURNING sc_time_s";
 
-const OPEN: &str = "INSERT INTO shopping_cart SELECT ?1, ?2 FROM item WHERE i_id = ?3 \
+const OPEN: &str = "INSERT INTO shopping_cart SELECT ?1, ?2, NULL FROM item WHERE i_id = ?3 \
      RETURNING sc_time_s";
 
 /// Only into a cart that exists and has room for another line, or has the line already.
@@ -54,24 +54,23 @@ pub(crate) enum Change {
     Set,
 }
 
-pub(crate) fn show(visitor: Visitor) -> Result<Step<'static>, Refusal> {
-    match visitor.session {
-        None => answer(visitor, &Rows::new()),
-        Some(session) => {
-            let lines = Query::new(CART_LINES, [session.to_string().into()]);
-            Ok(query(visitor, Waiting::Cart, Batch::read(vec![lines])))
-        }
-    }
+pub(crate) fn show(visitor: Visitor, secret: &Secret) -> Result<Step<'static>, Refusal> {
+    let lines = |session: Token| Query::new(CART_LINES, [session.to_string().into()]);
+    let lines = visitor.session.map(lines);
+    let queries = std::iter::once(promotions(secret)).chain(lines).collect();
+    let batch = Batch::read(visitor.with_frame(queries));
+    Ok(query(visitor, Waiting::Cart, batch))
 }
 
 pub(crate) fn answer<'a>(visitor: Visitor, rows: &Rows<'a>) -> Result<Step<'a>, Refusal> {
     let lines = match visitor.session {
         None => Vec::new(),
-        Some(_) => Line::all(rows.set(0)?)?,
+        Some(_) => Line::all(rows.set(1)?)?,
     };
-    let totals = Totals::of(&lines);
+    let totals = Totals::of(&lines, 0);
     let page = CartPage {
-        frame: Frame::new("Your cart", totals.quantity, visitor.journey),
+        frame: visitor.frame(rows, 2, "Your cart")?,
+        promotions: Brief::all(rows.set(0)?)?,
         lines,
         totals,
     };

@@ -2,27 +2,22 @@
 
 use super::{CART_LINES, query};
 use crate::answer::{Answer, Step};
-use crate::catalogue::COUNTRIES;
-use crate::pages::{BuyPage, FieldView, Frame, Line, Totals};
+use crate::catalogue::{CARDS, COUNTRIES, SHIPPINGS};
+use crate::pages::{BuyPage, FieldView, Line, Totals};
 use crate::refusal::Refusal;
 use crate::request::{Fields, number};
 use crate::secret::Secret;
 use crate::sql::{Batch, Query, Row, Rows, ShapeError};
 use crate::state::{Visitor, Waiting};
 
-/// Cards that are accepted.
-pub(crate) const CARDS: [&str; 5] = [
-    "Visa",
-    "Mastercard",
-    "American Express",
-    "Discover",
-    "Diners Club",
-];
-
-/// What a session bought with last time.
-const GUEST: &str = "SELECT c_fname, c_lname, c_email, addr_street1, addr_street2, addr_city, \
-     addr_state, addr_zip, addr_co_id \
-     FROM customer JOIN address ON addr_id = c_addr_id WHERE c_session = ?1";
+/// Who owns the session: what the form is filled in with, the discount, and the name and password
+/// of an account as long as it was never used.
+const OWNER: &str = "SELECT c_fname, c_lname, c_email, addr_street1, addr_street2, addr_city, \
+     addr_state, addr_zip, addr_co_id, c_discount_percent, \
+     CASE WHEN c_last_login_s = c_since_s THEN coalesce(c_uname, '') ELSE '' END, \
+     coalesce(c_passwd, '') \
+     FROM shopping_cart JOIN customer ON c_id = sc_c_id JOIN address ON addr_id = c_addr_id \
+     WHERE sc_session = ?1";
 
 /// A text field of the form.
 pub(crate) struct Field {
@@ -56,7 +51,7 @@ pub(crate) const FIELDS: [Field; 11] = [
 ];
 
 /// Places of the fields that are more than text.
-const GUEST_FIELDS: usize = 8;
+pub(crate) const GUEST_FIELDS: usize = 8;
 pub(crate) const CARD_NUMBER: usize = 9;
 const CARD_EXPIRY: usize = 10;
 
@@ -97,6 +92,8 @@ pub(crate) struct Form {
     pub(crate) country: i64,
     /// Place in [`CARDS`].
     pub(crate) card: Option<usize>,
+    /// Place in [`SHIPPINGS`]: the first when nothing was chosen.
+    pub(crate) shipping: usize,
 }
 
 impl Form {
@@ -120,8 +117,19 @@ impl Form {
         form.card = CARDS
             .iter()
             .position(|card| *card == fields.text("card_type"));
+        let shipping = fields.text("shipping");
+        let shipping = SHIPPINGS.iter().position(|way| *way == shipping);
+        form.shipping = shipping.unwrap_or(0);
         form.errors[FIELDS.len()] = (!known).then_some("Please choose a country.");
         form.errors[FIELDS.len() + 1] = form.card.is_none().then_some("Please choose a card.");
+        form
+    }
+
+    /// Reads and checks who and where, and leaves out how to pay.
+    pub(crate) fn read_person(fields: &Fields<'_>, now_s: i64) -> Self {
+        let mut form = Self::read(fields, now_s);
+        form.errors[GUEST_FIELDS..FIELDS.len()].fill(None);
+        form.errors[FIELDS.len() + 1] = None;
         form
     }
 
@@ -130,7 +138,7 @@ impl Form {
         self.errors.iter().any(Option::is_some)
     }
 
-    fn of_guest(row: Row<'_, '_>) -> Result<Self, ShapeError> {
+    fn of_owner(row: Row<'_, '_>) -> Result<Self, ShapeError> {
         let mut form = Self::default();
         for (at, value) in form.values.iter_mut().take(GUEST_FIELDS).enumerate() {
             row.text(at)?.clone_into(value);
@@ -223,8 +231,8 @@ pub(crate) fn ask(form: Form, visitor: Visitor) -> Result<Step<'static>, Refusal
     let Some(session) = visitor.session else {
         return Ok(Step::Answer(Answer::see_other("/cart")));
     };
-    let queries = [CART_LINES, GUEST].map(|sql| Query::new(sql, [session.to_string().into()]));
-    let batch = Batch::read(queries.to_vec());
+    let queries = [CART_LINES, OWNER].map(|sql| Query::new(sql, [session.to_string().into()]));
+    let batch = Batch::read(visitor.with_frame(queries.to_vec()));
     Ok(query(visitor, Waiting::Checkout(Box::new(form)), batch))
 }
 
@@ -239,13 +247,20 @@ pub(crate) fn answer<'a>(
         return Ok(Step::Answer(Answer::see_other("/cart")));
     }
     let wrong = form.is_wrong();
-    let form = match rows.set(1)?.first() {
-        Some(guest) if !wrong => Form::of_guest(guest)?,
+    let owner = rows.set(1)?.first();
+    let form = match owner {
+        Some(owner) if !wrong => Form::of_owner(owner)?,
         _ => form,
     };
-    let totals = Totals::of(&lines);
+    let (discount_percent, account) = match owner {
+        Some(owner) => (owner.integer(9)?, (owner.text(10)?, owner.text(11)?)),
+        None => (0, ("", "")),
+    };
+    let totals = Totals::of(&lines, discount_percent);
     let page = BuyPage {
-        frame: Frame::new("Buy", totals.quantity, visitor.journey),
+        frame: visitor.frame(rows, 2, "Buy")?,
+        known: owner.is_some(),
+        account,
         token: secret.token(),
         form,
         lines,

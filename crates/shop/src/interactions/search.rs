@@ -2,12 +2,13 @@
 
 use std::fmt::Write;
 
-use super::{brief, query};
+use super::{brief, promotions, query};
 use crate::answer::{Answer, Step};
 use crate::catalogue::Subject;
-use crate::pages::{Brief, Frame, SearchPage};
+use crate::pages::{Brief, SearchPage};
 use crate::refusal::Refusal;
 use crate::request::Fields;
+use crate::secret::Secret;
 use crate::sql::{Batch, Query, Rows, Value};
 use crate::state::{Visitor, Waiting};
 
@@ -126,13 +127,14 @@ fn words(column: &str, text: &str) -> Option<String> {
     (!expression.is_empty()).then(|| format!("{column} : ({expression})"))
 }
 
-pub(crate) fn ask(fields: &Fields<'_>, visitor: Visitor) -> Result<Step<'static>, Refusal> {
+pub(crate) fn ask(
+    fields: &Fields<'_>,
+    visitor: Visitor,
+    secret: &Secret,
+) -> Result<Step<'static>, Refusal> {
     let search = Box::new(Search::read(fields)?);
-    let queries = search.query().into_iter().collect();
-    let queries = visitor.with_count(queries);
-    if queries.is_empty() {
-        return answer(*search, visitor, &Rows::new());
-    }
+    let queries = std::iter::once(promotions(secret)).chain(search.query());
+    let queries = visitor.with_frame(queries.collect());
     Ok(query(
         visitor,
         Waiting::Search(search),
@@ -147,15 +149,15 @@ pub(crate) fn answer<'a>(
 ) -> Result<Step<'a>, Refusal> {
     let asked = search.query().is_some();
     let mut books = if asked {
-        Brief::all(rows.set(0)?)?
+        Brief::all(rows.set(1)?)?
     } else {
         Vec::new()
     };
     let next = search.next_page(books.len());
     books.truncate(PAGE_ITEMS as usize);
-    let count = visitor.count(rows, usize::from(asked))?;
     let page = SearchPage {
-        frame: Frame::new("Search", count, visitor.journey),
+        frame: visitor.frame(rows, 1 + usize::from(asked), "Search")?,
+        promotions: Brief::all(rows.set(0)?)?,
         search,
         asked,
         books,

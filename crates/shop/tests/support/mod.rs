@@ -2,12 +2,14 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::collections::HashMap;
+
 use brigade_shop::{
-    Answer, Batch, BatchKind, Failure, Method, Population, Request, Rows, Secret, Shop, Step,
-    Value, ValueRef,
+    Answer, Batch, BatchKind, Failure, Method, Population, Query, Request, Rows, Secret, Shop,
+    Step, Value, ValueRef,
 };
 use rusqlite::types::Value as SqlValue;
-use rusqlite::{Connection, ErrorCode, params_from_iter};
+use rusqlite::{Connection, ErrorCode, StatementStatus, params_from_iter};
 
 /// 2026-07-15, the day of all tests.
 pub const NOW_S: i64 = 20_649 * 86_400;
@@ -16,6 +18,8 @@ pub const NOW_S: i64 = 20_649 * 86_400;
 pub struct Front {
     pub shop: Shop,
     pub database: Connection,
+    /// The shop's files, by name.
+    pub files: HashMap<String, Vec<u8>>,
     /// When set, every batch fails like this.
     pub failure: Option<Failure>,
     /// Batches run so far.
@@ -27,7 +31,9 @@ pub struct Front {
 pub struct Reply {
     pub status: u16,
     pub headers: String,
+    /// The body, as far as it is text.
     pub body: String,
+    pub bytes: Vec<u8>,
 }
 
 impl Reply {
@@ -53,10 +59,18 @@ impl Reply {
 type Table = (usize, Vec<Vec<SqlValue>>);
 
 impl Front {
-    /// A shop with `items` books.
+    /// A shop with `items` books and nobody who knows it yet.
     pub fn new(items: u64) -> Self {
+        Self::with_customers(items, 0)
+    }
+
+    /// A shop with so many books and customers.
+    pub fn with_customers(items: u64, customers: u64) -> Self {
         let mut front = Self::empty();
         let population = Population::new(items, 42).unwrap();
+        let population = population.with_customers(customers).unwrap();
+        let files = population.pictures();
+        front.files = files.map(|file| (file.name, file.bytes)).collect();
         front.run(&population.script()).unwrap();
         for filling in population.batches(0, 16_384) {
             front.run(&filling.batch).unwrap();
@@ -69,6 +83,7 @@ impl Front {
         Self {
             shop: Shop::new(Secret::new([9; 32]), "Carried by a test."),
             database: Connection::open_in_memory().unwrap(),
+            files: HashMap::new(),
             failure: None,
             batches: 0,
         }
@@ -96,6 +111,10 @@ impl Front {
             let (state, batch) = match step {
                 Step::Answer(answer) => return reply(&answer),
                 Step::Query(state, batch) => (state, batch),
+                Step::File(state, name) => {
+                    let file = self.files.get(&name).map(Vec::as_slice);
+                    return reply(&self.shop.file(state, file.ok_or(Failure::Missing)));
+                }
             };
             let result = self.run(&batch);
             let tables = result.as_deref().unwrap_or(&[]);
@@ -107,6 +126,7 @@ impl Front {
             step = match self.shop.resume(state, outcome) {
                 Step::Answer(answer) => return reply(&answer),
                 Step::Query(state, batch) => Step::Query(state, batch),
+                Step::File(..) => panic!("a file follows only from a request"),
             };
         }
         panic!("the interaction does not end");
@@ -174,11 +194,13 @@ pub fn borrow(tables: &[Table]) -> Rows<'_> {
 fn reply(answer: &Answer<'_>) -> Reply {
     let (mut headers, mut body) = (String::new(), String::new());
     answer.write_headers(&mut headers).unwrap();
-    answer.write_body(&mut body).unwrap();
+    answer.write_page(&mut body).unwrap();
+    let bytes = answer.bytes().unwrap_or(body.as_bytes()).to_vec();
     Reply {
         status: answer.status,
         headers,
-        body,
+        body: String::from_utf8_lossy(&bytes).into_owned(),
+        bytes,
     }
 }
 
@@ -223,7 +245,7 @@ impl Browser {
     pub fn order_form(&mut self, front: &mut Front) -> String {
         let page = self.get(front, "/buy");
         assert_eq!(page.status, 200, "{}", page.body);
-        let hidden = ["token", "sub_total_cents", "quantity"];
+        let hidden = ["token", "sub_total_cents", "quantity", "discount_percent"];
         let hidden: Vec<_> = hidden
             .map(|name| format!("{name}={}", page.input(name)))
             .to_vec();
@@ -235,3 +257,42 @@ impl Browser {
 pub const PERSON: &str = "first_name=Ada&last_name=Nordby&email=ada%40mail.example\
     &street=1+Bell+Street&street2=&city=Oakridge&state=&zip=12345&country=35\
     &card_type=Visa&card_name=Ada+Nordby&card_number=4111+1111+1111+1111&card_expiry=12%2F29";
+
+/// The value of the first `data-` attribute of this name in a page; empty when there is none.
+pub fn data<'t>(page: &'t str, name: &str) -> &'t str {
+    let marker = format!("data-{name}=\"");
+    let rest = page.split_once(&marker).map(|(_, rest)| rest);
+    rest.and_then(|rest| rest.split_once('"'))
+        .map_or("", |(value, _)| value)
+}
+
+/// The statements that a request begins with.
+pub fn queries(front: &Front, cookie: &str, method: &str, target: &str, body: &str) -> Vec<Query> {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let request = Request {
+        method: if method == "POST" {
+            Method::Post
+        } else {
+            Method::Get
+        },
+        path: path.as_bytes(),
+        query: query.as_bytes(),
+        cookies: cookie.as_bytes(),
+        body: body.as_bytes(),
+        now_s: NOW_S,
+    };
+    let Step::Query(_, batch) = front.shop.begin(&request) else {
+        panic!("{target} asks the database")
+    };
+    batch.queries
+}
+
+/// Runs a statement; the rows that it passed while it went through a table from its beginning.
+pub fn rows_passed(front: &Front, query: &Query) -> i32 {
+    let mut statement = front.database.prepare(query.sql).unwrap();
+    let parameters = params_from_iter(query.parameters.iter().map(bind));
+    let mut rows = statement.query(parameters).unwrap();
+    while rows.next().unwrap().is_some() {}
+    drop(rows);
+    statement.get_status(StatementStatus::FullscanStep)
+}

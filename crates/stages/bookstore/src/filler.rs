@@ -2,9 +2,9 @@
 
 use std::collections::VecDeque;
 
-use brigade_shop::{
-    Batch, Batches, Contents, Failure, FillError, Population, Rows, SCHEMA_VERSION, ShapeError,
-};
+use brigade_shop::{Batches, Contents, Failure, FillError, Picture, Population, Rows, ShapeError};
+
+use crate::state::Question;
 
 /// How far a population is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,9 +16,9 @@ pub enum Progress {
     },
     /// The image is being filled.
     Filling {
-        /// Rows written and on disk.
+        /// Files and rows written and on disk.
         done: u64,
-        /// Rows altogether.
+        /// Files and rows altogether.
         total: u64,
     },
     /// The image is filled. This is the last report.
@@ -34,28 +34,32 @@ pub enum Progress {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Sent {
     Exists,
+    Version,
     Contents,
+    Picture,
     Script,
     Rows { done: u64 },
 }
 
 /// What is to be sent next.
-#[derive(Debug)]
 enum Next {
     Exists,
+    Version,
     Contents,
+    Pictures(Box<dyn Iterator<Item = Picture> + Send>),
     Script { done: u64 },
     Rows(Batches),
     Nothing,
 }
 
-/// Fills one image.
-#[derive(Debug)]
+/// Fills one image: first the files, then the tables, so that whoever finds tables has the files.
 pub struct Filler {
     population: Population,
     batch_bytes: usize,
     next: Next,
     sent: VecDeque<Sent>,
+    /// Files written.
+    pictures: u64,
     /// Rows that were there at the start.
     done: u64,
     over: bool,
@@ -69,16 +73,26 @@ impl Filler {
             batch_bytes,
             next: Next::Exists,
             sent: VecDeque::new(),
+            pictures: 0,
             done: 0,
             over: false,
         }
     }
 
-    /// The next batch to send; `None` when there is nothing to send (now).
-    pub fn next(&mut self) -> Option<Batch> {
+    /// The next question to send; `None` when there is nothing to send (now).
+    pub fn next(&mut self) -> Option<Question> {
         let (sent, batch) = match &mut self.next {
             Next::Exists => (Sent::Exists, Contents::ask_exists()),
+            Next::Version => (Sent::Version, Contents::ask_version()),
             Next::Contents => (Sent::Contents, Contents::ask()),
+            Next::Pictures(pictures) => {
+                let Some(picture) = pictures.next() else {
+                    self.next = Next::Nothing;
+                    return None;
+                };
+                self.sent.push_back(Sent::Picture);
+                return Some(Question::WriteFile(picture));
+            }
             Next::Script { done } => {
                 self.done = *done;
                 (Sent::Script, self.population.script())
@@ -94,7 +108,7 @@ impl Filler {
             self.next = Next::Nothing;
         }
         self.sent.push_back(sent);
-        Some(batch)
+        Some(Question::Batch(batch))
     }
 
     /// Whether there are batches to send.
@@ -128,8 +142,18 @@ impl Filler {
 
     fn proceed(&mut self, sent: Sent, rows: &Rows<'_>) -> Result<Option<Progress>, FillError> {
         match sent {
-            Sent::Exists if Contents::exists(rows)? => self.next = Next::Contents,
-            Sent::Exists => self.next = Next::Script { done: 0 },
+            Sent::Exists if Contents::exists(rows)? => self.next = Next::Version,
+            Sent::Exists => self.next = Next::Pictures(Box::new(self.population.pictures())),
+            Sent::Version if Contents::read_version(rows)?.is_some() => self.next = Next::Contents,
+            // The tables were made, but not their first row; so the files are there.
+            Sent::Version => self.next = self.script(0),
+            Sent::Picture => {
+                self.pictures += 1;
+                if self.pictures == self.population.pictures_count() {
+                    self.next = self.script(0);
+                }
+                return Ok(Some(self.filling(0)));
+            }
             Sent::Contents => return self.found(Contents::read(rows)?),
             Sent::Script => {
                 let batches = self.population.batches(self.done, self.batch_bytes);
@@ -146,37 +170,46 @@ impl Filler {
         Ok(None)
     }
 
-    fn filling(&self, done: u64) -> Progress {
-        let total = self.population.total();
-        Progress::Filling { done, total }
+    /// What follows when all files are there, and `done` rows.
+    fn script(&mut self, done: u64) -> Next {
+        self.pictures = self.population.pictures_count();
+        Next::Script { done }
+    }
+
+    fn filling(&self, rows_done: u64) -> Progress {
+        Progress::Filling {
+            done: self.pictures + rows_done,
+            total: self.population.pictures_count() + self.population.total(),
+        }
     }
 
     fn found(&mut self, contents: Contents) -> Result<Option<Progress>, FillError> {
         let Contents::Shop {
-            version,
             items,
+            customers,
             seed,
             done,
             total,
         } = contents
         else {
-            self.next = Next::Script { done: 0 };
+            self.next = self.script(0);
             return Ok(None);
         };
-        if version != SCHEMA_VERSION {
-            return Err(FillError::Version(version));
-        }
         if done == total {
             return Ok(Some(Progress::AlreadyThere { items }));
         }
-        let same = items == self.population.items() && seed == self.population.seed();
-        if !same {
-            return Err(FillError::OtherPopulation { items, seed });
+        let own = self.population;
+        if (items, customers, seed) != (own.items(), own.customers(), own.seed()) {
+            return Err(FillError::OtherPopulation {
+                items,
+                customers,
+                seed,
+            });
         }
         if total != self.population.total() || done > total {
             return Err(ShapeError.into());
         }
-        self.next = Next::Script { done };
+        self.next = self.script(done);
         Ok(None)
     }
 }

@@ -44,6 +44,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 
+pub use brigade_shop::CUSTOMERS_PER_BROWSER;
 pub use error::BookstoreError;
 pub use filler::Progress;
 
@@ -111,6 +112,11 @@ pub fn populate_kind() -> Kind {
             "books that the shop is filled with",
         )
         .option(
+            "customers",
+            OptionValue::Integer(-1),
+            "customers that the shop begins with; -1: as many as books, at most 288000",
+        )
+        .option(
             "seed",
             OptionValue::Integer(1),
             "another seed invents other books",
@@ -120,8 +126,13 @@ pub fn populate_kind() -> Kind {
 fn make_populate(builder: &mut Builder<'_>) -> Result<Box<dyn Stage>, StageError> {
     let items = builder.integer("items")?;
     let items = u64::try_from(items).map_err(|_| BookstoreError::Negative("items", items))?;
-    let population =
+    let mut population =
         Population::new(items, builder.integer("seed")? as u64).map_err(BookstoreError::Fill)?;
+    if let Ok(customers) = u64::try_from(builder.integer("customers")?) {
+        population = population
+            .with_customers(customers)
+            .map_err(BookstoreError::Fill)?;
+    }
     let ports = populate::Ports {
         queries: builder.output("queries")?,
         rows: builder.input("rows")?,

@@ -95,22 +95,20 @@ impl PopulateStage {
             let Some(mut page) = io.page(self.ports.queries) else {
                 return Ok(());
             };
-            let Some(batch) = self.filler.next() else {
+            let Some(question) = self.filler.next() else {
                 io.release(page);
                 return Ok(());
             };
             let page_bytes = page.payload().len();
-            let length =
-                state::encode(&batch, page.payload_mut()).map_err(|_| BookstoreError::Page {
-                    port: "queries",
-                    page_bytes,
-                })?;
+            let encoded = state::encode(&question, page.payload_mut());
+            let header = encoded.map_err(|_| BookstoreError::Page {
+                port: "queries",
+                page_bytes,
+            })?;
             io.token_take(self.ports.db);
             let header = SqlRequest {
                 tag: self.next_tag,
-                kind: state::kind(&batch).word(),
-                length_bytes: length as u32,
-                ..SqlRequest::default()
+                ..header
             };
             self.next_tag += 1;
             self.sent_ns.push_back(io.clock_ns());

@@ -45,7 +45,11 @@ pub fn render(
     answer.write_headers(&mut writer).map_err(|_| TooLong)?;
     let body_at = writer.at;
     writer.spill_bytes_max = spill_bytes_max;
-    answer.write_body(&mut writer).map_err(|_| TooLong)?;
+    match answer.bytes() {
+        Some(bytes) => writer.write_bytes(bytes),
+        None => answer.write_page(&mut writer),
+    }
+    .map_err(|_| TooLong)?;
     Ok(Layout {
         extra_bytes: body_at - RESPONSE_HEADROOM_BYTES,
         first_bytes: writer.at - body_at,
@@ -63,7 +67,12 @@ struct Writer<'p> {
 
 impl fmt::Write for Writer<'_> {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let bytes = text.as_bytes();
+        self.write_bytes(text.as_bytes())
+    }
+}
+
+impl Writer<'_> {
+    fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
         let fits = bytes.len().min(self.page.len() - self.at);
         let (first, rest) = bytes.split_at(fits);
         self.page[self.at..self.at + fits].copy_from_slice(first);
@@ -130,5 +139,6 @@ fn media(content_type: ContentType) -> Media {
         ContentType::Css => Media::Css,
         ContentType::Text => Media::Text,
         ContentType::Svg => Media::Svg,
+        ContentType::Png => Media::Png,
     }
 }

@@ -6,12 +6,12 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use brigade_messages::Hop;
 use brigade_messages::bookstore_db::{SqlReply, SqlRequest};
 use brigade_messages::http_bookstore::{HttpRequest, HttpResponse};
-use brigade_shop::{Answer, Batch, Failure, Shop, State, Step};
+use brigade_shop::{Answer, Failure, Shop, Step};
 use brigade_stage::{Input, Io, Message, Output, Page, Stage, StageError, Window};
 
 use crate::BookstoreError;
 use crate::render::{Layout, PARTS_MAX, render};
-use crate::state::{self, Origin, Pending, Table};
+use crate::state::{self, Continuation, Origin, Pending, Question, Table};
 
 /// The stage's ports and its window.
 #[derive(Clone, Copy)]
@@ -35,7 +35,7 @@ pub struct BookstoreStage {
     waiting: Table,
     /// Questions that followed from a reply and wait for room on `queries`; each has a token of
     /// the window to itself, because no request is taken before they are gone.
-    follow_ups: VecDeque<(State, Origin, Batch)>,
+    follow_ups: VecDeque<(Continuation, Origin, Question)>,
     page_bytes: usize,
     /// What of an answer does not fit its first page; kept to be used again.
     spill: Vec<u8>,
@@ -74,27 +74,37 @@ impl BookstoreStage {
             .payload()
             .get(..header.length_bytes as usize)
             .unwrap_or(&[]);
-        let outcome = state::outcome(header.status, bytes);
-        let outcome = match &outcome {
-            Ok(rows) => Ok(rows),
-            Err((failure, text)) => {
-                self.report(*failure, text);
-                Err(*failure)
-            }
-        };
         let visit = Visit {
             taken_ns,
             queue_ns: reply.queue_ns(),
         };
-        match self.shop.resume(pending.state, outcome) {
-            Step::Answer(answer) => self.respond(io, origin, visit, &answer)?,
-            Step::Query(state, batch) => {
+        match self.resume(pending.state, header.status, bytes) {
+            Next::Answer(answer) => self.respond(io, origin, visit, &answer)?,
+            Next::Ask(state, question) => {
                 visit.add_to(&mut origin, io);
-                self.follow_ups.push_back((state, origin, batch));
+                self.follow_ups.push_back((state, origin, question));
             }
         }
         io.release(reply);
         Ok(true)
+    }
+
+    /// What the shop does with a reply.
+    fn resume<'p>(&mut self, state: Continuation, status: u32, bytes: &'p [u8]) -> Next<'p> {
+        match state {
+            Continuation::Rows(state) => {
+                let outcome = state::outcome(status, bytes);
+                let outcome = outcome.map_err(|failure| self.report(failure));
+                self.shop
+                    .resume(state, outcome.as_ref().map_err(|f| *f))
+                    .into()
+            }
+            Continuation::File(state) => {
+                let outcome = state::content(status, bytes);
+                let outcome = outcome.map_err(|failure| self.report(failure));
+                Next::Answer(self.shop.file(state, outcome))
+            }
+        }
     }
 
     /// Sends what followed from replies, as far as there is room.
@@ -107,14 +117,14 @@ impl BookstoreStage {
             let Some(page) = io.page(self.ports.queries) else {
                 return Ok(());
             };
-            let Some((state, origin, batch)) = self.follow_ups.pop_front() else {
+            let Some((state, origin, question)) = self.follow_ups.pop_front() else {
                 return Ok(());
             };
             let visit = Visit {
                 taken_ns: io.clock_ns(),
                 queue_ns: 0,
             };
-            self.ask(io, page, (state, batch), origin, visit)?;
+            self.ask(io, page, (state, question), origin, visit)?;
         }
         Ok(())
     }
@@ -142,12 +152,12 @@ impl BookstoreStage {
             None => Step::Answer(self.shop.failed(Failure::Invalid)),
         };
         io.release(message);
-        match step {
-            Step::Answer(answer) => self.respond(io, origin, visit, &answer)?,
-            Step::Query(state, batch) => {
+        match step.into() {
+            Next::Answer(answer) => self.respond(io, origin, visit, &answer)?,
+            Next::Ask(state, question) => {
                 let page = io.page(self.ports.queries);
                 let page = page.ok_or(BookstoreError::NoPage("queries"))?;
-                self.ask(io, page, (state, batch), origin, visit)?;
+                self.ask(io, page, (state, question), origin, visit)?;
             }
         }
         Ok(true)
@@ -159,11 +169,11 @@ impl BookstoreStage {
         &mut self,
         io: &mut Io<'_>,
         mut page: Page,
-        (state, batch): (State, Batch),
+        (state, question): (Continuation, Question),
         mut origin: Origin,
         visit: Visit,
     ) -> Result<(), StageError> {
-        let Ok(length) = state::encode(&batch, page.payload_mut()) else {
+        let Ok(header) = state::encode(&question, page.payload_mut()) else {
             io.release(page);
             let answer = self.shop.failed(Failure::TooLarge);
             return self.respond(io, origin, visit, &answer);
@@ -177,12 +187,7 @@ impl BookstoreStage {
             sent_ns: io.now_ns(),
         });
         // The times of the way here stay here; the reply brings those of the way from here on.
-        let header = SqlRequest {
-            tag,
-            kind: state::kind(&batch).word(),
-            length_bytes: length as u32,
-            ..SqlRequest::default()
-        };
+        let header = SqlRequest { tag, ..header };
         io.send(self.ports.queries, Message::new(page, header));
         Ok(())
     }
@@ -203,7 +208,7 @@ impl BookstoreStage {
             let answer = self.shop.failed(Failure::TooLarge);
             return self.respond(io, origin, visit, &answer);
         };
-        if answer.is_static() {
+        if answer.bytes().is_some() {
             io.count_copy(layout.first_bytes());
         }
         visit.add_to(&mut origin, io);
@@ -239,11 +244,33 @@ impl BookstoreStage {
     }
 
     /// Says once for each kind of failure what db said, because readers see only that it failed.
-    fn report(&mut self, failure: Failure, text: &str) {
+    fn report(&mut self, (failure, text): (Failure, &str)) -> Failure {
         let bit = 1 << failure as u32;
-        if failure != Failure::Constraint && self.reported & bit == 0 {
+        let is_usual = matches!(failure, Failure::Constraint | Failure::Missing);
+        if !is_usual && self.reported & bit == 0 {
             self.reported |= bit;
             eprintln!("brigade: bookstore: {failure}: {text}");
+        }
+        failure
+    }
+}
+
+/// What follows from a request or a reply.
+enum Next<'p> {
+    Answer(Answer<'p>),
+    Ask(Continuation, Question),
+}
+
+impl<'p> From<Step<'p>> for Next<'p> {
+    fn from(step: Step<'p>) -> Self {
+        match step {
+            Step::Answer(answer) => Self::Answer(answer),
+            Step::Query(state, batch) => {
+                Self::Ask(Continuation::Rows(state), Question::Batch(batch))
+            }
+            Step::File(state, name) => {
+                Self::Ask(Continuation::File(state), Question::ReadFile(name))
+            }
         }
     }
 }

@@ -1,19 +1,41 @@
 //! What waits for rows, and the shop's data as messages: pure, without ports.
 
 use brigade_messages::Timings;
-use brigade_messages::bookstore_db::{SqlKind, SqlStatus};
+use brigade_messages::bookstore_db::{SqlKind, SqlRequest, SqlStatus};
 use brigade_messages::codec::{BatchWriter, Full, RowsReader, Value as Word};
 use brigade_messages::http_bookstore::{HttpRequest, Method as HttpMethod};
-use brigade_shop::{Batch, BatchKind, Failure, Method, Request, Rows, State, Value, ValueRef};
+use brigade_shop::{
+    Batch, BatchKind, Failure, FileState, Method, Picture, Request, Rows, State, Value, ValueRef,
+};
 
 /// Parameters that one statement may have.
 const PARAMETERS_MAX: usize = 32;
+
+/// What the shop goes on with when its question is answered.
+#[derive(Debug)]
+pub enum Continuation {
+    /// With rows.
+    Rows(State),
+    /// With a file.
+    File(FileState),
+}
+
+/// A question to db.
+#[derive(Debug)]
+pub enum Question {
+    /// Statements to run.
+    Batch(Batch),
+    /// The name of a file to read.
+    ReadFile(String),
+    /// A file to write.
+    WriteFile(Picture),
+}
 
 /// A request whose question is on its way through db.
 #[derive(Debug)]
 pub struct Pending {
     /// What the shop goes on with.
-    pub state: State,
+    pub state: Continuation,
     /// What came from http and goes back with the answer.
     pub origin: Origin,
     /// When the question left, in nanoseconds.
@@ -87,8 +109,38 @@ pub fn request<'p>(header: &HttpRequest, page: &'p [u8], now_s: i64) -> Option<R
     })
 }
 
+/// Writes a question into a page; its header, without a tag.
+pub fn encode(question: &Question, page: &mut [u8]) -> Result<SqlRequest, Full> {
+    let (kind, name_bytes, length_bytes) = match question {
+        Question::Batch(batch) => (kind(batch), 0, encode_batch(batch, page)?),
+        Question::ReadFile(name) => {
+            let length = encode_file(name, &[], page)?;
+            (SqlKind::ReadFile, name.len(), length)
+        }
+        Question::WriteFile(picture) => {
+            let length = encode_file(&picture.name, &picture.bytes, page)?;
+            (SqlKind::WriteFile, picture.name.len(), length)
+        }
+    };
+    Ok(SqlRequest {
+        kind: kind.word(),
+        name_bytes: name_bytes as u32,
+        length_bytes: length_bytes as u32,
+        ..SqlRequest::default()
+    })
+}
+
+fn encode_file(name: &str, content: &[u8], page: &mut [u8]) -> Result<usize, Full> {
+    let length = name.len() + content.len();
+    let place = page.get_mut(..length).ok_or(Full)?;
+    let (first, rest) = place.split_at_mut(name.len());
+    first.copy_from_slice(name.as_bytes());
+    rest.copy_from_slice(content);
+    Ok(length)
+}
+
 /// How db runs a batch.
-pub fn kind(batch: &Batch) -> SqlKind {
+fn kind(batch: &Batch) -> SqlKind {
     match batch.kind {
         BatchKind::Read => SqlKind::Read,
         BatchKind::Write => SqlKind::Write,
@@ -96,8 +148,7 @@ pub fn kind(batch: &Batch) -> SqlKind {
     }
 }
 
-/// Writes a batch into a page; its bytes.
-pub fn encode(batch: &Batch, page: &mut [u8]) -> Result<usize, Full> {
+fn encode_batch(batch: &Batch, page: &mut [u8]) -> Result<usize, Full> {
     let mut writer = BatchWriter::new(page);
     for query in &batch.queries {
         let mut words = [Word::Null; PARAMETERS_MAX];
@@ -119,17 +170,25 @@ fn word_of(value: &Value) -> Word<'_> {
     }
 }
 
-/// What a reply says: its rows, still in the page, or how and why it failed.
+/// What a reply to a batch says: its rows, still in the page, or how and why it failed.
 pub fn outcome(status: u32, bytes: &[u8]) -> Result<Rows<'_>, (Failure, &str)> {
+    let bytes = content(status, bytes)?;
+    if bytes.is_empty() {
+        // A file was written; a batch has at least its number of sets.
+        return Ok(Rows::new());
+    }
+    rows(bytes).ok_or((Failure::Invalid, "the rows could not be read"))
+}
+
+/// What a reply says: its content, still in the page, or how and why there is none.
+pub fn content(status: u32, bytes: &[u8]) -> Result<&[u8], (Failure, &str)> {
     let failure = match SqlStatus::from_word(status) {
-        Some(SqlStatus::Ok) => {
-            let text = "the rows could not be read";
-            return rows(bytes).ok_or((Failure::Invalid, text));
-        }
+        Some(SqlStatus::Ok) => return Ok(bytes),
         Some(SqlStatus::Constraint) => Failure::Constraint,
         Some(SqlStatus::Full) => Failure::Full,
         Some(SqlStatus::Io) => Failure::Storage,
         Some(SqlStatus::TooLarge) => Failure::TooLarge,
+        Some(SqlStatus::Missing) => Failure::Missing,
         Some(SqlStatus::Invalid) | None => Failure::Invalid,
     };
     Err((failure, std::str::from_utf8(bytes).unwrap_or("")))

@@ -92,6 +92,7 @@ impl Runner<'_> {
                 }
                 done
             }
+            SqlKind::ReadFile | SqlKind::WriteFile => Err(Refusal::invalid("a file is no batch")),
         }
     }
 

@@ -9,7 +9,7 @@ use brigade_stage::{Message, Page};
 use crate::DbError;
 use crate::connection::{Options, Pause};
 use crate::link::{Call, Finished, Ledger, Link, Remote, Reply};
-use crate::state::Session;
+use crate::state::{Session, Work};
 
 /// Opens the database, runs batches, closes it.
 pub fn run(
@@ -41,14 +41,20 @@ fn answer(session: &mut Session<Remote>, request: Message<SqlRequest>, mut page:
         tag,
         kind,
         length_bytes,
+        name_bytes,
         ..
     } = *request.header();
     // A length beyond the page is an error of the sender: as an empty batch it is malformed.
-    let batch = request
+    let payload = request
         .payload()
         .get(..length_bytes as usize)
         .unwrap_or(&[]);
-    let outcome = session.execute(kind, batch, page.payload_mut());
+    let work = Work {
+        kind,
+        name_bytes: name_bytes as usize,
+        payload,
+    };
+    let outcome = session.execute(work, page.payload_mut());
     let header = SqlReply {
         tag,
         status: outcome.status.word(),

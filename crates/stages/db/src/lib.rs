@@ -19,6 +19,10 @@
 //! is on stable storage. After an error of the storage the connection is closed, and the next
 //! batch opens the database again, so that what is seen is what is on the disk; a batch that was
 //! answered with `Io` may or may not have happened.
+//!
+//! The application's own files (the shop's pictures) lie beside the database and are read and written
+//! over the same edge, one after the other with the batches (`folder.rs`): a file is an edge to fs
+//! that need not be declared, and no cycle of rings is added. Files stay open once they were read.
 
 mod batch;
 mod body;
@@ -26,6 +30,7 @@ mod connection;
 mod disk;
 mod error;
 mod file;
+mod folder;
 mod link;
 mod stage;
 mod state;

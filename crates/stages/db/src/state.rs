@@ -13,6 +13,7 @@ use crate::batch::{Refusal, Runner};
 use crate::connection::{self, Guard, Options, Pause};
 use crate::disk::Disk;
 use crate::file::Files;
+use crate::folder::{self, Folder, FolderError};
 use crate::vfs::Vfs;
 
 /// How a batch ended, and what of the page its reply takes.
@@ -32,6 +33,18 @@ pub struct Session<D: Disk + 'static> {
     options: Options,
     guard: Arc<Guard>,
     pause: Pause,
+    folder: Folder,
+}
+
+/// A batch, or a file with its name, as it came.
+#[derive(Debug, Clone, Copy)]
+pub struct Work<'a> {
+    /// [`SqlKind`].
+    pub kind: u32,
+    /// Bytes of a file's name.
+    pub name_bytes: usize,
+    /// The batch, or the name and what follows it.
+    pub payload: &'a [u8],
 }
 
 impl<D: Disk + 'static> Session<D> {
@@ -44,6 +57,7 @@ impl<D: Disk + 'static> Session<D> {
             options,
             guard: Arc::default(),
             pause,
+            folder: Folder::default(),
         })
     }
 
@@ -62,9 +76,10 @@ impl<D: Disk + 'static> Session<D> {
         Ok(())
     }
 
-    /// Runs an encoded batch; its rows, or a message, are written into `page`.
-    pub fn execute(&mut self, kind: u32, batch: &[u8], page: &mut [u8]) -> Outcome {
-        match self.run(kind, batch, page) {
+    /// Runs an encoded batch, or reads or writes a file; rows, content, or a message are written
+    /// into `page`.
+    pub fn execute(&mut self, work: Work<'_>, page: &mut [u8]) -> Outcome {
+        match self.run(work, page) {
             Ok(length_bytes) => Outcome {
                 status: SqlStatus::Ok,
                 length_bytes,
@@ -79,10 +94,34 @@ impl<D: Disk + 'static> Session<D> {
         }
     }
 
-    fn run(&mut self, kind: u32, batch: &[u8], page: &mut [u8]) -> Result<usize, Refusal> {
-        let kind = SqlKind::from_word(kind);
-        let kind =
-            kind.ok_or_else(|| Refusal::invalid("the batch is neither Read, Write nor Script"))?;
+    fn run(&mut self, work: Work<'_>, page: &mut [u8]) -> Result<usize, Refusal> {
+        let unknown = || Refusal::invalid("a message is a batch or a file, and this is neither");
+        match SqlKind::from_word(work.kind).ok_or_else(unknown)? {
+            SqlKind::ReadFile => {
+                self.file(work, |folder, disk, name, _| folder.read(disk, name, page))
+            }
+            SqlKind::WriteFile => self.file(work, |folder, disk, name, content| {
+                folder.write(disk, name, content).map(|()| 0)
+            }),
+            kind => self.batch(kind, work.payload, page),
+        }
+    }
+
+    fn file(
+        &mut self,
+        work: Work<'_>,
+        act: impl FnOnce(&mut Folder, &mut D, &str, &[u8]) -> Result<usize, FolderError>,
+    ) -> Result<usize, Refusal> {
+        let parts = work.payload.split_at_checked(work.name_bytes);
+        let (name, content) = parts.ok_or_else(|| Refusal::invalid("a name beyond the page"))?;
+        let name = folder::checked(name, &self.options.database)?;
+        let files = self.vfs.files();
+        let mut files = files.borrow_mut();
+        let done = act(&mut self.folder, files.disk_mut(), name, content);
+        done.map_err(|error| error.refusal(name))
+    }
+
+    fn batch(&mut self, kind: SqlKind, batch: &[u8], page: &mut [u8]) -> Result<usize, Refusal> {
         self.open()?;
         let Some(connection) = &self.connection else {
             return Err(Refusal::invalid("the database is closed"));

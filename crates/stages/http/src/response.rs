@@ -43,6 +43,7 @@ pub const fn media_type(content_type: ContentType) -> &'static [u8] {
         ContentType::Text => b"text/plain; charset=utf-8",
         ContentType::Json => b"application/json",
         ContentType::Svg => b"image/svg+xml",
+        ContentType::Png => b"image/png",
         ContentType::Bytes => b"application/octet-stream",
     }
 }

@@ -10,10 +10,18 @@ use brigade_stage::harness::Harness;
 use super::Db;
 use crate::Progress;
 
+/// Files that come before the tables.
+const FILES: i64 = 2 * 96;
+
 fn populate(items: i64) -> (Harness, Receiver<Progress>) {
+    populate_for(items, -1)
+}
+
+fn populate_for(items: i64, customers: i64) -> (Harness, Receiver<Progress>) {
     let (sender, receiver) = channel();
     let harness = Harness::new(&crate::populate_kind())
         .option("items", OptionValue::Integer(items))
+        .option("customers", OptionValue::Integer(customers))
         .resource("progress", sender)
         .build()
         .unwrap();
@@ -33,6 +41,8 @@ fn an_empty_image_is_filled_and_then_left_alone() {
     });
     assert!(done.is_sorted());
     assert_eq!(db.number("SELECT count(*) FROM item"), 100);
+    assert_eq!(db.number("SELECT count(*) FROM customer"), 100);
+    assert_eq!(db.files.len(), 2 * 96);
     assert_eq!((harness.pages_missing(), harness.stage().held()), (0, 0));
 
     let batches = db.batches;
@@ -40,14 +50,14 @@ fn an_empty_image_is_filled_and_then_left_alone() {
     db.settle(&mut harness);
     let reports: Vec<_> = progress.try_iter().collect();
     assert_eq!(reports, [Progress::AlreadyThere { items: 100 }]);
-    assert_eq!(db.batches, batches + 2, "two questions, no change");
+    assert_eq!(db.batches, batches + 3, "three questions, no change");
 }
 
 #[test]
 fn an_interrupted_image_is_gone_on_with() {
     let mut db = Db::new();
     let (mut harness, _progress) = populate(100);
-    for _ in 0..8 {
+    for _ in 0..FILES + 8 {
         harness.run_until_idle().unwrap();
         assert!(db.answer_one(&mut harness));
     }
@@ -58,8 +68,15 @@ fn an_interrupted_image_is_gone_on_with() {
     db.settle(&mut harness);
     let error = FillError::OtherPopulation {
         items: 100,
+        customers: 100,
         seed: 1,
     };
+    assert_eq!(
+        progress.try_iter().last(),
+        Some(Progress::Failed(error.clone()))
+    );
+    let (mut harness, progress) = populate_for(100, 99);
+    db.settle(&mut harness);
     assert_eq!(progress.try_iter().last(), Some(Progress::Failed(error)));
 
     let (mut harness, progress) = populate(100);
@@ -68,7 +85,7 @@ fn an_interrupted_image_is_gone_on_with() {
     let Progress::Filling { done, .. } = reports[0] else {
         panic!("{reports:?}")
     };
-    assert_eq!(done as i64, started);
+    assert_eq!(done as i64, FILES + started);
     assert_eq!(reports.last(), Some(&Progress::Done { items: 100 }));
     assert_eq!(db.number("SELECT count(*) FROM item_search"), 100);
 }
@@ -77,7 +94,7 @@ fn an_interrupted_image_is_gone_on_with() {
 fn a_failure_is_reported_once_and_nothing_more_is_sent() {
     let mut db = Db::new();
     let (mut harness, progress) = populate(1000);
-    for _ in 0..6 {
+    for _ in 0..FILES + 6 {
         harness.run_until_idle().unwrap();
         assert!(db.answer_one(&mut harness));
     }
@@ -85,7 +102,7 @@ fn a_failure_is_reported_once_and_nothing_more_is_sent() {
     db.settle(&mut harness);
     let batches = db.batches;
     assert!(
-        batches <= 6 + 4,
+        batches <= FILES as usize + 6 + 4,
         "what was under way and no more: {batches}"
     );
     let failed = progress
@@ -110,7 +127,7 @@ fn without_a_listener_a_failure_stops_the_pipeline() {
 fn draining_stops_between_batches() {
     let mut db = Db::new();
     let (mut harness, _progress) = populate(1000);
-    for _ in 0..6 {
+    for _ in 0..FILES + 6 {
         harness.run_until_idle().unwrap();
         assert!(db.answer_one(&mut harness));
     }
@@ -118,4 +135,44 @@ fn draining_stops_between_batches() {
     db.settle(&mut harness);
     assert_eq!(harness.stage().held(), 0);
     assert!(db.number("SELECT m_done < m_total FROM shop_meta") == 1);
+}
+
+#[test]
+fn files_come_before_the_tables_and_anew_after_an_interruption() {
+    let mut db = Db::new();
+    let (mut harness, _progress) = populate(100);
+    for _ in 0..FILES {
+        harness.run_until_idle().unwrap();
+        assert!(db.answer_one(&mut harness));
+    }
+    let tables = "SELECT count(*) FROM sqlite_master";
+    assert_eq!(db.number(tables), 0, "one file is missing");
+    db.files.clear();
+    let (mut harness, progress) = populate(100);
+    db.settle(&mut harness);
+    assert_eq!(
+        progress.try_iter().last(),
+        Some(Progress::Done { items: 100 })
+    );
+    assert_eq!(db.files.len() as i64, FILES);
+}
+
+#[test]
+fn an_image_of_another_version_is_refused_and_says_what_to_do() {
+    let mut db = Db::new();
+    // As version 1 was: without the number of customers.
+    let old = "CREATE TABLE shop_meta (m_id, m_version, m_items, m_seed, m_done, m_total);
+        INSERT INTO shop_meta VALUES (1, 1, 1000, 1, 5, 5)";
+    db.connection.execute_batch(old).unwrap();
+    let (mut harness, progress) = populate(100);
+    db.settle(&mut harness);
+    let Some(Progress::Failed(error)) = progress.try_iter().last() else {
+        panic!("it was accepted")
+    };
+    let text = error.to_string();
+    assert!(
+        text.contains("version 1") && text.contains("move the image away"),
+        "{text}"
+    );
+    assert_eq!(db.files.len(), 0, "nothing was written");
 }

@@ -4,6 +4,8 @@ mod filling;
 mod serving;
 mod table;
 
+use std::collections::HashMap;
+
 use brigade_messages::bookstore_db::{SqlKind, SqlReply, SqlRequest, SqlStatus};
 use brigade_messages::codec::{BatchReader, RowsWriter, Value as Word};
 use brigade_messages::{Hop, Timings};
@@ -19,6 +21,7 @@ struct Db {
     /// When set, every batch is answered like this.
     status: Option<SqlStatus>,
     batches: usize,
+    files: HashMap<String, Vec<u8>>,
 }
 
 type Table = (usize, Vec<Vec<SqlValue>>);
@@ -29,6 +32,7 @@ impl Db {
             connection: Connection::open_in_memory().unwrap(),
             status: None,
             batches: 0,
+            files: HashMap::new(),
         }
     }
 
@@ -67,7 +71,11 @@ impl Db {
             out[..4].copy_from_slice(b"oops");
             return (status, 4);
         }
-        let batch = BatchReader::new(&page[..request.length_bytes as usize]).unwrap();
+        let payload = &page[..request.length_bytes as usize];
+        if request.name_bytes > 0 {
+            return self.file(request, payload, out);
+        }
+        let batch = BatchReader::new(payload).unwrap();
         if SqlKind::from_word(request.kind) != Some(SqlKind::Write) {
             return (
                 SqlStatus::Ok,
@@ -85,6 +93,22 @@ impl Db {
                 assert_eq!(code, Some(ErrorCode::ConstraintViolation), "{error}");
                 (SqlStatus::Constraint, 0)
             }
+        }
+    }
+
+    fn file(&mut self, request: &SqlRequest, page: &[u8], out: &mut [u8]) -> (SqlStatus, usize) {
+        let (name, content) = page.split_at(request.name_bytes as usize);
+        let name = String::from_utf8(name.to_vec()).unwrap();
+        if SqlKind::from_word(request.kind) == Some(SqlKind::WriteFile) {
+            self.files.insert(name, content.to_vec());
+            return (SqlStatus::Ok, 0);
+        }
+        match self.files.get(&name) {
+            Some(file) => {
+                out[..file.len()].copy_from_slice(file);
+                (SqlStatus::Ok, file.len())
+            }
+            None => (SqlStatus::Missing, 0),
         }
     }
 

@@ -20,7 +20,7 @@ fn pending(tag: u64) -> Pending {
     };
     let timings = Timings::default();
     Pending {
-        state,
+        state: crate::state::Continuation::Rows(state),
         origin: Origin { tag, timings },
         sent_ns: 0,
     }

@@ -5,7 +5,8 @@ use brigade_messages::bookstore_db::SqlStatus;
 use brigade_messages::bookstore_db::codec::Value;
 
 use super::disk_double::MemoryDisk;
-use super::{Cell, Random, encode, session, session_with};
+use super::{Cell, Random, batch, encode, session, session_with};
+use crate::state::Work;
 
 const TABLE: &str =
     "CREATE TABLE item (id INTEGER PRIMARY KEY, title TEXT UNIQUE, price REAL, image BLOB)";
@@ -198,10 +199,10 @@ fn an_empty_statement_and_an_empty_batch_are_harmless() {
 #[test]
 fn a_message_is_cut_to_the_page_in_whole_characters() {
     let mut session = session(&MemoryDisk::new());
-    let batch = encode(&[("SELECT * FROM ééééé", &[])]);
+    let encoded = encode(&[("SELECT * FROM ééééé", &[])]);
     for room in 0..40 {
         let mut page = vec![0; room];
-        let outcome = session.execute(Read.word(), &batch, &mut page);
+        let outcome = session.execute(batch(Read.word(), &encoded), &mut page);
         assert_eq!(outcome.status, SqlStatus::Invalid);
         assert!(std::str::from_utf8(&page[..outcome.length_bytes]).is_ok());
     }
@@ -231,7 +232,12 @@ fn hostile_batches_are_answered() {
             batch[at] = random.next() as u8;
         }
         batch.truncate(random.below(2 * batch.len()));
-        let outcome = session.execute(random.below(5) as u32, &batch, &mut page);
+        let work = Work {
+            kind: random.below(7) as u32,
+            name_bytes: random.below(60),
+            payload: &batch,
+        };
+        let outcome = session.execute(work, &mut page);
         assert!(outcome.length_bytes <= page.len());
     }
     session.check_integrity();

@@ -85,6 +85,7 @@ impl Bench {
             kind: kind.word(),
             length_bytes,
             timings,
+            ..SqlRequest::default()
         };
         self.harness.send("queries", header, batch);
         self.next_tag

@@ -3,6 +3,7 @@
 mod batches;
 mod crashes;
 mod disk_double;
+mod files;
 mod fs_double;
 mod limits;
 mod reserves;
@@ -15,7 +16,7 @@ use brigade_messages::bookstore_db::{SqlKind, SqlStatus};
 
 use crate::connection::Options;
 use crate::file::Reserves;
-use crate::state::Session;
+use crate::state::{Session, Work};
 use disk_double::MemoryDisk;
 
 /// A value with its bytes.
@@ -82,10 +83,19 @@ fn decode(bytes: &[u8]) -> Vec<Rows> {
         .collect()
 }
 
+/// A batch as it comes to the stage.
+fn batch(kind: u32, payload: &[u8]) -> Work<'_> {
+    Work {
+        kind,
+        name_bytes: 0,
+        payload,
+    }
+}
+
 impl Session<MemoryDisk> {
     fn send(&mut self, kind: SqlKind, statements: &[(&str, &[Value<'_>])]) -> (SqlStatus, Vec<u8>) {
         let mut page = vec![0; 16384];
-        let outcome = self.execute(kind.word(), &encode(statements), &mut page);
+        let outcome = self.execute(batch(kind.word(), &encode(statements)), &mut page);
         page.truncate(outcome.length_bytes);
         (outcome.status, page)
     }

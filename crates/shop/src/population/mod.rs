@@ -5,30 +5,37 @@
 //! before left; a batch that comes without its predecessor is refused as a whole. Thus an
 //! interrupted population goes on where it stopped, and batches may be in flight together.
 
+mod books;
+mod people;
+
 use std::ops::RangeInclusive;
 
-use crate::catalogue::{COUNTRIES, SUBJECTS, mix};
-use crate::flavours::FLAVOURS;
+use crate::catalogue::{COUNTRIES, mix};
+use crate::pictures::{self, Picture};
 use crate::schema::{self, FillError};
 use crate::sql::{Batch, Query, Value};
 use crate::words;
 
 /// Rows of the search index that one batch writes: its statement is small but its work is not.
 const INDEX_ROWS_MAX: u64 = 500;
-/// The day after which no book appeared: 2026-06-30.
-const LAST_DAY: i64 = 20_634;
-/// The books appeared over this many days, some 36 years.
-const DAYS: u64 = 13_149;
 /// Room for the statement that notes the progress, in bytes.
 const PROGRESS_WEIGHT_BYTES: usize = 200;
+/// Customers of a shop without a number of its own: one for each book, but no more than for 100
+/// emulated browsers.
+const CUSTOMERS_DEFAULT_MAX: u64 = 100 * CUSTOMERS_PER_BROWSER;
 
 /// Bounds of the number of items.
 pub const ITEMS: RangeInclusive<u64> = 10..=10_000_000;
+/// Customers that TPC-W wants for each emulated browser.
+pub const CUSTOMERS_PER_BROWSER: u64 = 2880;
+/// Bound of the number of customers: those of 10,000 emulated browsers.
+pub const CUSTOMERS_MAX: u64 = 10_000 * CUSTOMERS_PER_BROWSER;
 
-/// The population of an image with a given number of items.
+/// The population of an image with a given number of items and customers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Population {
     items: u64,
+    customers: u64,
     seed: u64,
 }
 
@@ -44,15 +51,32 @@ pub struct Filling {
 }
 
 impl Population {
-    /// A population of `items` books.
+    /// A population of `items` books, and as many customers as belong to them.
     ///
     /// # Errors
     /// When the number is not within [`ITEMS`].
     pub fn new(items: u64, seed: u64) -> Result<Self, FillError> {
+        let customers = items.min(CUSTOMERS_DEFAULT_MAX);
         if ITEMS.contains(&items) {
-            Ok(Self { items, seed })
+            Ok(Self {
+                items,
+                customers,
+                seed,
+            })
         } else {
             Err(FillError::Items(items))
+        }
+    }
+
+    /// The same with another number of customers. Each brings two addresses and 0.9 orders.
+    ///
+    /// # Errors
+    /// When the number is greater than [`CUSTOMERS_MAX`].
+    pub fn with_customers(self, customers: u64) -> Result<Self, FillError> {
+        if customers <= CUSTOMERS_MAX {
+            Ok(Self { customers, ..self })
+        } else {
+            Err(FillError::Customers(customers))
         }
     }
 
@@ -61,19 +85,36 @@ impl Population {
         self.items
     }
 
+    /// Its number of customers.
+    pub fn customers(&self) -> u64 {
+        self.customers
+    }
+
     /// Its seed.
     pub fn seed(&self) -> u64 {
         self.seed
     }
 
-    /// Rows that the whole population writes; the index counts one for each item.
+    /// Rows that the whole population writes, counting a customer with both addresses, an order
+    /// with all its lines, and an item's entry in the index as one each.
     pub fn total(&self) -> u64 {
         self.parts().iter().map(|(_, count)| count).sum()
     }
 
     /// The script that makes the tables.
     pub fn script(&self) -> Batch {
-        schema::script(self.items, self.seed, self.total())
+        schema::script(self)
+    }
+
+    /// The files that the pages show, to be written before the script runs: whoever finds the
+    /// tables may rely on the files.
+    pub fn pictures(&self) -> impl Iterator<Item = Picture> + use<> {
+        pictures::files(self.items)
+    }
+
+    /// How many [`Population::pictures`] there are.
+    pub fn pictures_count(&self) -> u64 {
+        pictures::pictures_of(self.items) * 2
     }
 
     /// The batches that are left when `done` rows are there, each at most `batch_bytes` by
@@ -90,12 +131,17 @@ impl Population {
         self.items.div_ceil(4)
     }
 
-    fn parts(&self) -> [(Part, u64); 5] {
+    fn orders(&self) -> u64 {
+        self.customers * 9 / 10
+    }
+
+    fn parts(&self) -> [(Part, u64); 6] {
         [
             (Part::Country, COUNTRIES.len() as u64),
             (Part::Author, self.authors()),
             (Part::Item, self.items),
-            (Part::Customer, self.items.div_ceil(10).min(100_000)),
+            (Part::Customer, self.customers),
+            (Part::Order, self.orders()),
             (Part::Index, self.items),
         ]
     }
@@ -115,59 +161,17 @@ impl Population {
 
     fn row(&self, part: Part, id: u64) -> Vec<Query> {
         match part {
-            Part::Country => vec![country(id)],
-            Part::Author => vec![author(id, self.dice(part, id))],
-            Part::Item => vec![self.item(id)],
-            Part::Customer => customer(id, self.dice(part, id)),
+            Part::Country => vec![books::country(id)],
+            Part::Author => vec![books::author(id, self.dice(part, id))],
+            Part::Item => vec![books::item(self, id)],
+            Part::Customer => people::customer(id, self.dice(part, id)),
+            Part::Order => people::order(self, id),
             Part::Index => unreachable!("the index is written in ranges"),
         }
     }
 
     fn dice(&self, part: Part, id: u64) -> Dice {
         Dice(mix(self.seed ^ mix(id ^ (part as u64) << 56)))
-    }
-
-    fn item(&self, id: u64) -> Query {
-        let mut dice = self.dice(Part::Item, id);
-        let subject = dice.below(SUBJECTS.len() as u64);
-        let price_cents = 499 + dice.below(60) * 100 + dice.below(2) * 50;
-        let cost_cents = price_cents * (100 - dice.below(6) * 10) / 100;
-        let day = LAST_DAY - DAYS as i64 + (id * DAYS / self.items) as i64;
-        let mut parameters = vec![
-            integer(id),
-            title(&mut dice, subject as usize).into(),
-            integer(1 + dice.below(self.authors())),
-            Value::Integer(day),
-            dice.pick(&words::PUBLISHERS).into(),
-            integer(subject),
-            description(&mut dice, subject as usize).into(),
-        ];
-        parameters.extend(self.related(id, &mut dice).map(integer));
-        parameters.extend([
-            integer(price_cents),
-            integer(cost_cents),
-            integer(10 + dice.below(21)),
-            isbn(id).into(),
-            integer(60 + dice.below(700)),
-            dice.pick(&["Hardback", "Paperback", "Paperback", "Illustrated", "Audio"])
-                .into(),
-        ]);
-        Query::new(
-            "INSERT INTO item VALUES
-             (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13,?14,?15,?16,?17,?18)",
-            parameters,
-        )
-    }
-
-    /// Five other items, all different: steps around the circle of items, each longer than the
-    /// last and together shorter than the whole.
-    fn related(&self, id: u64, dice: &mut Dice) -> [u64; 5] {
-        let step = (self.items - 1) / 5;
-        let mut offset = 0;
-        [(); 5].map(|()| {
-            offset += 1 + dice.below(step);
-            (id - 1 + offset) % self.items + 1
-        })
     }
 }
 
@@ -178,6 +182,7 @@ enum Part {
     Author,
     Item,
     Customer,
+    Order,
     Index,
 }
 
@@ -245,113 +250,12 @@ fn index(first: u64, last: u64) -> Query {
     )
 }
 
-fn country(id: u64) -> Query {
-    let name = COUNTRIES[id as usize - 1];
-    Query::new(
-        "INSERT INTO country VALUES (?1, ?2)",
-        [integer(id), name.into()],
-    )
-}
-
-fn author(id: u64, mut dice: Dice) -> Query {
-    let (first, last) = (dice.pick(&words::FIRST_NAMES), last_name(&mut dice));
-    let middle = char::from(b'A' + dice.below(26) as u8);
-    let bio = format!(
-        "{first} {last} grew up in {} and writes in {}.",
-        dice.pick(&words::PLACES),
-        dice.pick(&words::CITIES),
-    );
-    Query::new(
-        "INSERT INTO author VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        [
-            integer(id),
-            first.into(),
-            last.into(),
-            format!("{middle}.").into(),
-            Value::Integer(-14_610 + dice.below(25_567) as i64),
-            bio.into(),
-        ],
-    )
-}
-
-fn customer(id: u64, mut dice: Dice) -> Vec<Query> {
-    let (first, last) = (dice.pick(&words::FIRST_NAMES), last_name(&mut dice));
-    let street = format!("{} {}", 1 + dice.below(200), dice.pick(&words::STREETS));
-    let address = Query::new(
-        "INSERT INTO address VALUES (?1, ?2, '', ?3, '', ?4, ?5)",
-        [
-            integer(id),
-            street.into(),
-            dice.pick(&words::CITIES).into(),
-            format!("{:05}", dice.below(100_000)).into(),
-            integer(1 + dice.below(COUNTRIES.len() as u64)),
-        ],
-    );
-    let since_s = (LAST_DAY - dice.below(730) as i64) * 86_400;
-    let customer = Query::new(
-        "INSERT INTO customer VALUES (?1, ?2, NULL, ?3, ?4, ?5, ?1, ?6)",
-        [
-            integer(id),
-            format!("reader{id}").into(),
-            first.into(),
-            last.as_str().into(),
-            format!("reader{id}@mail.example").into(),
-            Value::Integer(since_s),
-        ],
-    );
-    vec![address, customer]
-}
-
 fn last_name(dice: &mut Dice) -> String {
     format!(
         "{}{}",
         dice.pick(&words::NAME_STARTS),
         dice.pick(&words::NAME_ENDS)
     )
-}
-
-fn title(dice: &mut Dice, subject: usize) -> String {
-    let (adjective, noun) = (dice.pick(&words::ADJECTIVES), dice.pick(&words::NOUNS));
-    let (other, place) = (dice.pick(&words::NOUNS), dice.pick(&words::PLACES));
-    let main = match dice.below(7) {
-        0 | 1 => format!("The {adjective} {noun}"),
-        2 => format!("The {noun} at {place}"),
-        3 => format!("{} the {noun}", dice.pick(&words::GERUNDS)),
-        4 => format!("{noun} and {other}"),
-        5 => format!(
-            "{adjective} {noun}, {} {other}",
-            dice.pick(&words::ADJECTIVES)
-        ),
-        _ => format!("The {noun} of {place}"),
-    };
-    match dice.below(3) {
-        0 => format!("{main}: {}", dice.pick(&FLAVOURS[subject].0)),
-        _ => main,
-    }
-}
-
-fn description(dice: &mut Dice, subject: usize) -> String {
-    let (adjective, noun) = (dice.pick(&words::ADJECTIVES), dice.pick(&words::NOUNS));
-    format!(
-        "{} the {} {} of {}. A book about {}, told by someone who was there. {}",
-        dice.pick(&words::OPENINGS),
-        adjective.to_lowercase(),
-        noun.to_lowercase(),
-        dice.pick(&words::PLACES),
-        FLAVOURS[subject].1,
-        dice.pick(&words::VERDICTS),
-    )
-}
-
-/// A number in the form of an ISBN-13 of the prefix 979-0, which is not given to books.
-fn isbn(id: u64) -> String {
-    let digits = format!("9790{id:08}");
-    let weighed = digits
-        .bytes()
-        .enumerate()
-        .map(|(place, digit)| u64::from(digit - b'0') * if place % 2 == 0 { 1 } else { 3 });
-    let check = (10 - weighed.sum::<u64>() % 10) % 10;
-    format!("979-0-{id:08}-{check}")
 }
 
 fn integer(number: u64) -> Value {
@@ -398,7 +302,7 @@ mod tests {
         let last = fillings.last().unwrap();
         assert_eq!(
             (last.done, last.total),
-            (last.total, 92 + 250 + 1000 + 100 + 1000)
+            (last.total, 92 + 250 + 1000 + 1000 + 900 + 1000)
         );
     }
 
@@ -413,23 +317,12 @@ mod tests {
     }
 
     #[test]
-    fn related_books_are_five_others() {
-        for items in [10, 11, 14, 1000] {
-            let population = Population::new(items, 5).unwrap();
-            for id in 1..=items {
-                let mut related = population.related(id, &mut Dice(id)).to_vec();
-                assert!(related.iter().all(|other| (1..=items).contains(other)));
-                related.push(id);
-                related.sort_unstable();
-                related.dedup();
-                assert_eq!(related.len(), 6, "item {id} of {items}");
-            }
-        }
-    }
-
-    #[test]
     fn the_number_of_items_has_bounds() {
         assert!(Population::new(9, 0).is_err());
         assert!(Population::new(10_000_001, 0).is_err());
+        let population = Population::new(10, 0).unwrap();
+        assert!(population.with_customers(28_800_001).is_err());
+        let large = Population::new(1_000_000, 0).unwrap();
+        assert_eq!((population.customers(), large.customers()), (10, 288_000));
     }
 }
