@@ -223,7 +223,7 @@ fn make(variant: &Variant, folder: &Path) {
         }
         let text = text.replace("crate::", &format!("crate::variants::{}::", variant.module));
         let (name, text) = match stem {
-            "lib" => ("mod", root(&text, variant.module)),
+            "lib" => ("mod", root(&text)),
             _ => (stem, text),
         };
         fs::write(folder.join(format!("{name}.rs")), text).expect("a file of the build");
@@ -231,7 +231,7 @@ fn make(variant: &Variant, folder: &Path) {
 }
 
 /// The crate's root as a module: without what only a root may say, and a candidate at its end.
-fn root(text: &str, _module: &str) -> String {
+fn root(text: &str) -> String {
     let lines = text.lines().filter(|line| {
         !line.starts_with("//!")
             && !line.starts_with("#![")

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use core::num::NonZeroU64;
 use core::sync::atomic::Ordering::{Acquire, Release};
 
-use crate::cursor::NIL;
+use crate::cursor::{Cursor, NIL};
 use crate::item::Item;
 use crate::line::CacheLine;
 use crate::shared::End;
@@ -77,17 +77,7 @@ impl<T: Item> Producer<T> {
     where
         T: Copy,
     {
-        let mut rest = items;
-        while !rest.is_empty() && self.refill() {
-            let run = self.end.0.cursor.run(rest.len());
-            let (now, later) = rest.split_at(run.len());
-            for (slot, item) in run.iter().zip(now) {
-                fill(slot, item.into_word());
-            }
-            self.end.0.cursor.advance(now.len());
-            rest = later;
-        }
-        items.len() - rest.len()
+        push_words(&mut self.end.0.cursor, items, T::into_word)
     }
 
     /// Whether `count` slots are free right now; if so, the next `count` pushes cannot fail.
@@ -123,6 +113,27 @@ impl<T: Item> Producer<T> {
         debug_assert!(self.end.0.cursor.credit() > 0);
         fill(self.end.0.cursor.slot(0), word);
     }
+}
+
+/// Fills slots with the words of the first of `items`, as many as there is room for; returns how
+/// many that were.
+#[inline]
+pub(crate) fn push_words<T: Copy>(
+    cursor: &mut Cursor,
+    items: &[T],
+    into_word: impl Fn(T) -> NonZeroU64,
+) -> usize {
+    let mut rest = items;
+    while !rest.is_empty() && cursor.refill(PATIENCE, is_empty) {
+        let run = cursor.run(rest.len());
+        let (now, later) = rest.split_at(run.len());
+        for (slot, item) in run.iter().zip(now) {
+            fill(slot, into_word(*item));
+        }
+        cursor.advance(now.len());
+        rest = later;
+    }
+    items.len() - rest.len()
 }
 
 /// Fills a slot that the credit covers.

@@ -215,38 +215,39 @@ impl Sleeper {
         &mut self,
         bell: &Bell<B>,
         wait_max: Option<Duration>,
-        look: impl Fn() -> Option<Waited>,
+        mut look: impl FnMut() -> Option<Waited>,
     ) -> Waited {
-        let begun = Instant::now();
-        let elapsed = || wait_max.is_some_and(|wait_max| begun.elapsed() >= wait_max);
-        let looks = match self.strategy {
-            Strategy::Spin => u32::MAX,
-            Strategy::SpinThenPark { looks } => looks,
-            Strategy::Park => 0,
+        // A time beyond what a clock can say is no limit.
+        let deadline = wait_max.and_then(|wait_max| Instant::now().checked_add(wait_max));
+        let looks_max = match self.strategy {
+            Strategy::Spin => None,
+            Strategy::SpinThenPark { looks } => Some(looks),
+            Strategy::Park => Some(0),
         };
-        let mut looked = 0;
+        let mut looks = 0_u32;
         loop {
             if let Some(verdict) = look() {
                 return verdict;
             }
+            if looks_max.is_some_and(|looks_max| looks >= looks_max) {
+                return self.park(bell, deadline, look);
+            }
+            looks = looks.wrapping_add(1);
             // The clock only now and then: it costs more than a look.
-            if looked % CLOCK_LOOKS == CLOCK_LOOKS - 1 && elapsed() {
+            if looks.is_multiple_of(CLOCK_LOOKS)
+                && deadline.is_some_and(|deadline| Instant::now() >= deadline)
+            {
                 return Waited::Elapsed;
             }
-            if looked >= looks && self.strategy != Strategy::Spin {
-                break;
-            }
-            looked = looked.wrapping_add(1);
             core::hint::spin_loop();
         }
-        self.park(bell, wait_max.map(|wait_max| begun + wait_max), look)
     }
 
     fn park<B: Barrier>(
         &mut self,
         bell: &Bell<B>,
         deadline: Option<Instant>,
-        look: impl Fn() -> Option<Waited>,
+        mut look: impl FnMut() -> Option<Waited>,
     ) -> Waited {
         loop {
             bell.arm(self.waker());
@@ -336,9 +337,8 @@ impl<T: Item, B: Barrier> Producer<T, B> {
 
     /// Waits for room, at most for `wait_max`, or until the consumer has left.
     pub fn wait(&mut self, wait_max: Option<Duration>) -> Waited {
-        let ring = core::cell::RefCell::new(&mut self.ring);
+        let ring = &mut self.ring;
         self.sleeper.wait(&self.room, wait_max, || {
-            let mut ring = ring.borrow_mut();
             if ring.is_abandoned() {
                 return Some(Waited::Left);
             }

@@ -164,6 +164,18 @@ fn a_wait_ends_when_its_time_is_over() {
     }
 }
 
+/// No clock knows when that is over.
+#[test]
+fn the_longest_time_there_is_is_no_limit() {
+    for strategy in STRATEGIES {
+        let (producer, mut consumer) = ring::<NonZeroU64>(1, strategy).expect("small");
+        let waiting = thread::spawn(move || consumer.wait(Some(Duration::MAX)));
+        thread::sleep(Duration::from_millis(5));
+        drop(producer);
+        assert_eq!(waiting.join().expect("no panic"), Waited::Left);
+    }
+}
+
 #[test]
 fn who_sleeps_is_told_that_the_other_has_left() {
     let (producer, mut consumer) = ends::<NonZeroU64>(1);

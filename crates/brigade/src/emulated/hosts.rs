@@ -66,7 +66,8 @@ impl Hosts {
         (host.serial == id.serial).then_some(host)
     }
 
-    fn begin(&self) -> Result<TcpStream, Errno> {
+    /// Begins a connection, whose events are told under `id`.
+    fn begin(&self, id: HostId) -> Result<TcpStream, Errno> {
         let family = match self.address {
             SocketAddr::V4(_) => AddressFamily::INET,
             SocketAddr::V6(_) => AddressFamily::INET6,
@@ -78,6 +79,9 @@ impl Hosts {
             Err(errno) => return Err(errno),
         }
         sockopt::set_tcp_nodelay(&socket, true)?;
+        let data = epoll::EventData::new_u64(u64::from(id.place) | u64::from(id.serial) << 32);
+        let events = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
+        epoll::add(&self.epoll, &socket, data, events)?;
         Ok(TcpStream::from(socket))
     }
 
@@ -107,16 +111,7 @@ impl Line for Hosts {
             place,
             serial: self.serial,
         };
-        let stream = match self.begin() {
-            Ok(stream) => stream,
-            Err(errno) => {
-                self.free.push(place);
-                return Err(errno.into());
-            }
-        };
-        let data = epoll::EventData::new_u64(u64::from(place) | u64::from(id.serial) << 32);
-        let events = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::ET;
-        epoll::add(&self.epoll, &stream, data, events)?;
+        let stream = self.begin(id).inspect_err(|_| self.free.push(place))?;
         self.places[place as usize] = Some(Host {
             serial: id.serial,
             stream,

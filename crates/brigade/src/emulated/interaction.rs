@@ -24,24 +24,6 @@ pub enum Interaction {
 
 use Interaction::*;
 
-/// All of them.
-pub const ALL: [Interaction; 14] = [
-    Home,
-    NewProducts,
-    BestSellers,
-    ProductDetail,
-    SearchRequest,
-    SearchResults,
-    ShoppingCart,
-    CustomerRegistration,
-    BuyRequest,
-    BuyConfirm,
-    OrderInquiry,
-    OrderDisplay,
-    AdminRequest,
-    AdminConfirm,
-];
-
 /// Which interactions readers prefer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Mix {
@@ -53,48 +35,66 @@ pub enum Mix {
     Ordering,
 }
 
-/// Shares in hundredths of a percent by mix, and the limit of the 90th percentile in seconds.
-const TABLE: [([u32; 3], u32); 14] = [
-    ([2900, 1600, 912], 3),
-    ([1100, 500, 46], 5),
-    ([1100, 500, 46], 5),
-    ([2100, 1700, 1235], 3),
-    ([1200, 2000, 1453], 3),
-    ([1100, 1700, 1308], 10),
-    ([200, 1160, 1353], 3),
-    ([82, 300, 1286], 3),
-    ([75, 260, 1273], 3),
-    ([69, 120, 1018], 5),
-    ([30, 75, 25], 3),
-    ([25, 66, 22], 3),
-    ([10, 10, 12], 3),
-    ([9, 9, 11], 20),
+/// What the specification says of an interaction.
+struct Row {
+    interaction: Interaction,
+    name: &'static str,
+    /// Hundredths of a percent, by mix.
+    shares: [u32; 3],
+    /// Of the 90th percentile.
+    limit_s: u32,
+}
+
+const fn row(interaction: Interaction, name: &'static str, shares: [u32; 3], limit_s: u32) -> Row {
+    Row {
+        interaction,
+        name,
+        shares,
+        limit_s,
+    }
+}
+
+/// In the order of the enum, so that an interaction is its own place.
+const TABLE: [Row; 14] = [
+    row(Home, "Home", [2900, 1600, 912], 3),
+    row(NewProducts, "New Products", [1100, 500, 46], 5),
+    row(BestSellers, "Best Sellers", [1100, 500, 46], 5),
+    row(ProductDetail, "Product Detail", [2100, 1700, 1235], 3),
+    row(SearchRequest, "Search Request", [1200, 2000, 1453], 3),
+    row(SearchResults, "Search Results", [1100, 1700, 1308], 10),
+    row(ShoppingCart, "Shopping Cart", [200, 1160, 1353], 3),
+    row(
+        CustomerRegistration,
+        "Customer Registration",
+        [82, 300, 1286],
+        3,
+    ),
+    row(BuyRequest, "Buy Request", [75, 260, 1273], 3),
+    row(BuyConfirm, "Buy Confirm", [69, 120, 1018], 5),
+    row(OrderInquiry, "Order Inquiry", [30, 75, 25], 3),
+    row(OrderDisplay, "Order Display", [25, 66, 22], 3),
+    row(AdminRequest, "Admin Request", [10, 10, 12], 3),
+    row(AdminConfirm, "Admin Confirm", [9, 9, 11], 20),
 ];
 
+/// All of them.
+pub fn all() -> impl Iterator<Item = Interaction> {
+    TABLE.iter().map(|row| row.interaction)
+}
+
 impl Interaction {
+    fn row(self) -> &'static Row {
+        &TABLE[self as usize]
+    }
+
     /// As it is written in tables.
     pub fn name(self) -> &'static str {
-        match self {
-            Home => "Home",
-            NewProducts => "New Products",
-            BestSellers => "Best Sellers",
-            ProductDetail => "Product Detail",
-            SearchRequest => "Search Request",
-            SearchResults => "Search Results",
-            ShoppingCart => "Shopping Cart",
-            CustomerRegistration => "Customer Registration",
-            BuyRequest => "Buy Request",
-            BuyConfirm => "Buy Confirm",
-            OrderInquiry => "Order Inquiry",
-            OrderDisplay => "Order Display",
-            AdminRequest => "Admin Request",
-            AdminConfirm => "Admin Confirm",
-        }
+        self.row().name
     }
 
     /// The limit of its 90th percentile, in seconds.
     pub fn limit_s(self) -> u32 {
-        TABLE[self as usize].1
+        self.row().limit_s
     }
 
     /// The one that may follow it and follows no other.
@@ -111,14 +111,14 @@ impl Interaction {
     }
 
     fn is_sequel(self) -> bool {
-        ALL.iter().any(|other| other.sequel() == Some(self))
+        all().any(|other| other.sequel() == Some(self))
     }
 }
 
 impl Mix {
     /// The specification's share, in hundredths of a percent.
     pub fn share(self, interaction: Interaction) -> u32 {
-        TABLE[interaction as usize].0[self as usize]
+        interaction.row().shares[self as usize]
     }
 
     /// What interactions per second are called in this mix.
@@ -142,7 +142,7 @@ impl Mix {
         {
             return sequel;
         }
-        let free = || ALL.into_iter().filter(|other| !other.is_sequel());
+        let free = || all().filter(|other| !other.is_sequel());
         let total: u32 = free().map(|other| self.share(other)).sum();
         let mut left = choice * f64::from(total);
         for interaction in free() {
@@ -161,9 +161,14 @@ mod tests {
     use crate::emulated::dice::Dice;
 
     #[test]
+    fn an_interaction_is_its_own_place_in_the_table() {
+        assert!(all().enumerate().all(|(place, i)| i as usize == place));
+    }
+
+    #[test]
     fn every_mix_has_a_hundred_percent() {
         for mix in [Mix::Browsing, Mix::Shopping, Mix::Ordering] {
-            let total: u32 = ALL.iter().map(|i| mix.share(*i)).sum();
+            let total: u32 = all().map(|i| mix.share(i)).sum();
             assert_eq!(total, 10_000, "{mix:?}");
         }
     }
@@ -177,7 +182,7 @@ mod tests {
                 at = mix.next(at, dice.unit(), dice.unit());
                 counts[at as usize] += 1;
             }
-            for interaction in ALL {
+            for interaction in all() {
                 let share = f64::from(counts[interaction as usize]) / f64::from(STEPS) * 1e4;
                 let wanted = f64::from(mix.share(interaction));
                 // Four standard deviations of a binomial of so many steps, and a little more.

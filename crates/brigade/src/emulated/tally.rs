@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::histogram::Histogram;
-use super::interaction::{ALL, Interaction};
+use super::interaction::{self, Interaction};
 use super::visit::Wrong;
 
 /// Different reasons that are kept; what comes beyond is counted as others.
@@ -71,7 +71,7 @@ impl Tally {
 
     /// The interactions with their counts.
     pub fn rows(&self) -> impl Iterator<Item = (Interaction, &Row)> {
-        ALL.into_iter().zip(&self.rows)
+        interaction::all().zip(&self.rows)
     }
 
     /// Right interactions.

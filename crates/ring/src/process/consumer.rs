@@ -79,7 +79,15 @@ impl<T: Plain> Consumer<T> {
     /// # Errors
     /// As [`pop`](Self::pop), when the very first word is no item.
     pub fn pop_slice(&mut self, out: &mut [T]) -> Result<usize, RingError> {
-        let mut popped = 0;
+        let Some(first) = out.first_mut() else {
+            return Ok(0);
+        };
+        // By itself, so that its fault is this call's error, and that of a later one is not.
+        let Some(item) = self.pop()? else {
+            return Ok(0);
+        };
+        *first = item;
+        let mut popped = 1;
         while popped < out.len() && self.cursor.0.refill(PATIENCE, is_full) {
             let run = self.cursor.0.run(out.len() - popped);
             self.cursor.0.claim_run_ahead(run.len());
@@ -87,25 +95,10 @@ impl<T: Plain> Consumer<T> {
             self.cursor.0.advance(taken);
             popped += taken;
             if taken < run_length {
-                return match popped {
-                    0 => self.pop().map(|item| self.place(item, out)),
-                    _ => Ok(popped),
-                };
+                break;
             }
         }
         Ok(popped)
-    }
-
-    /// The producer changed the word while it was looked at, and now it is an item.
-    #[cold]
-    fn place(&self, item: Option<T>, out: &mut [T]) -> usize {
-        match (item, out.first_mut()) {
-            (Some(item), Some(place)) => {
-                *place = item;
-                1
-            }
-            _ => 0,
-        }
     }
 
     /// Wakes the producer if it sleeps until there is room: once after a cohort of pops.

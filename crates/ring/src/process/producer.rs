@@ -9,7 +9,7 @@ use crate::cursor::Cursor;
 use crate::line::CacheLine;
 use crate::process::mapping::Mapping;
 use crate::process::{Peer, Plain};
-use crate::producer::{PATIENCE, fill, is_empty};
+use crate::producer::{PATIENCE, fill, is_empty, push_words};
 use crate::{RingError, Waited};
 
 /// The end of a ring between processes that puts items in. Made by
@@ -55,18 +55,7 @@ impl<T: Plain> Producer<T> {
 
     /// Puts in the first of `items`, as many as there is room for; returns how many that were.
     pub fn push_slice(&mut self, items: &[T]) -> usize {
-        let cursor = &mut self.cursor.0;
-        let mut rest = items;
-        while !rest.is_empty() && cursor.refill(PATIENCE, is_empty) {
-            let run = cursor.run(rest.len());
-            let (now, later) = rest.split_at(run.len());
-            for (slot, item) in run.iter().zip(now) {
-                fill(slot, item.into_word());
-            }
-            cursor.advance(now.len());
-            rest = later;
-        }
-        items.len() - rest.len()
+        push_words(&mut self.cursor.0, items, T::into_word)
     }
 
     /// Wakes the consumer if it sleeps: once after a cohort of pushes.

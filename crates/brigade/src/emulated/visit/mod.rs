@@ -6,6 +6,8 @@ mod check;
 use std::collections::HashSet;
 use std::fmt;
 
+use brigade_shop::SUBJECTS;
+
 use super::dice::Dice;
 use super::interaction::Interaction;
 use super::page::{Books, Sums};
@@ -27,33 +29,8 @@ const PERSON: &str = "first_name=Ada&last_name=Nordby&email=ada%40mail.example\
 const CARD: &str = "&shipping=Air&card_type=Visa&card_name=Ada+Nordby\
     &card_number=4111+1111+1111+1111&card_expiry=12%2F99";
 
-/// Subjects, as they stand in addresses.
-const SUBJECTS: [&str; 24] = [
-    "arts",
-    "biographies",
-    "business",
-    "children",
-    "computers",
-    "cooking",
-    "health",
-    "history",
-    "home",
-    "humor",
-    "literature",
-    "mystery",
-    "non-fiction",
-    "parenting",
-    "politics",
-    "reference",
-    "religion",
-    "romance",
-    "science-fiction",
-    "science-nature",
-    "self-help",
-    "sports",
-    "travel",
-    "youth",
-];
+/// Different pictures of a shop that has books for all of them.
+const PICTURES_MAX: u64 = 96;
 
 /// What is wrong with an answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -239,7 +216,9 @@ impl Visitor {
     }
 
     fn subject(&mut self) -> &'static str {
-        self.dice.pick(&SUBJECTS).copied().unwrap_or("arts")
+        self.dice
+            .pick(&SUBJECTS)
+            .map_or("arts", |subject| subject.slug)
     }
 
     fn listing(&mut self, kind: &'static str) -> Ask {
@@ -345,7 +324,7 @@ impl Visitor {
     fn change_book(&mut self) -> Ask {
         let item = self.admin_item();
         let price_cents = 100 + self.dice.below(9900) as i64;
-        let picture = self.dice.below(self.shop.items.min(96)) as i64;
+        let picture = self.dice.below(self.shop.items.min(PICTURES_MAX)) as i64;
         let form = format!(
             "price={}.{:02}&picture={picture}",
             price_cents / 100,
