@@ -270,16 +270,17 @@ impl Codings {
     }
 }
 
-/// A length: digits alone. One that is merely too large is told apart from one that is none.
+/// A length: digits alone. One beyond all numbers is the largest there is: too long for every
+/// limit, and known only where the limit is.
 fn decimal(value: &[u8]) -> Result<u64, Refusal> {
     if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
         return Err(Refusal::BadRequest);
     }
-    let add = |sum: u64, digit: &u8| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
-    value
-        .iter()
-        .try_fold(0, add)
-        .ok_or(Refusal::ContentTooLarge)
+    let add = |sum: u64, digit: &u8| {
+        sum.saturating_mul(10)
+            .saturating_add(u64::from(digit - b'0'))
+    };
+    Ok(value.iter().fold(0, add))
 }
 
 /// The elements of a comma-separated list; empty ones do not count.

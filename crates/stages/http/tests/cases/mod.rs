@@ -178,6 +178,12 @@ fn methods() -> Vec<Case> {
         case("unknown", with("BREW"), &[501], true),
         case("lower case", with("get"), &[501], true),
         case("very long", with(&"M".repeat(33)), &[501], false),
+        case(
+            "unknown, with a length beyond all numbers",
+            "BREW / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999999999999\r\n\r\n",
+            &[501],
+            false,
+        ),
         case("not a token", with("G@T"), &[400], false),
         case("none", " / HTTP/1.1\r\nHost: a\r\n\r\n", &[400], false),
         case("TLS", b"\x16\x03\x01\x02\x00\x01", &[400], false),
