@@ -61,22 +61,24 @@
 //! Measured by taking it away: `cargo xtask figures tricks` makes copies of this source with the
 //! trick edited out, and lets them take turns (capacity 1024, words without payload, no PAUSE;
 //! medians; M/s, and ns for a round trip of one word). Zen 5, two virtual cores at the same L3, a
-//! bare round trip over two lines 78 ns; runs differ by some 10 %:
+//! bare round trip over two lines 78 ns. Runs of one build differ by some 10 %; between builds, single
+//! items change by up to a half with where the compiler puts the code (an earlier build had 357 without
+//! patience, 509 without history, 544 without the claim of an awaited line), slices and round trips do not:
 //!
 //! | | single | slices of 32 | round trip |
 //! | --- | --- | --- | --- |
-//! | the ring as it is | 549 | 1290 | 93 |
-//! | no probing: each slot is looked at (plain FastForward) | 303 | 292 | 125 |
-//! | no history: a probe always begins a quarter ahead | 509 | 1396 | 209 |
-//! | no patience: one look at each distance | 357 | 580 | 89 |
-//! | no claim of an awaited line | 544 | 1314 | 124 |
-//! | no claim of lines known to be full (1) | 537 | 1245 | 84 |
-//! | a wrap check for each slot of a slice | 549 | 686 | 94 |
-//! | slots emptied a batch at a time | 319 | 876 | 93 |
-//! | own indices reloaded from shared memory | 133 | 790 | 176 |
-//! | the producer claims lines ahead, too | 545 | 1314 | 96 |
-//! | ends that can sleep, fences | 110 | 1096 | 94 |
-//! | ends that can sleep, `membarrier` | 432 | 1290 | 95 |
+//! | the ring as it is | 557 | 1328 | 91 |
+//! | no probing: each slot is looked at (plain FastForward) | 309 | 290 | 120 |
+//! | no history: a probe always begins a quarter ahead | 655 | 1417 | 206 |
+//! | no patience: one look at each distance | 563 | 532 | 82 |
+//! | no claim of an awaited line | 658 | 1331 | 115 |
+//! | no claim of lines known to be full (1) | 553 | 1305 | 94 |
+//! | a wrap check for each slot of a slice | 558 | 642 | 91 |
+//! | slots emptied a batch at a time | 331 | 890 | 95 |
+//! | own indices reloaded from shared memory | 141 | 805 | 147 |
+//! | the producer claims lines ahead, too | 553 | 1348 | 93 |
+//! | ends that can sleep, fences | 99 | 1123 | 87 |
+//! | ends that can sleep, `membarrier` | 442 | 1306 | 94 |
 //!
 //! (1) Worth most between far cores (a bare round trip of 500 ns): there it is 283 against 395 M/s for
 //! single words and 390 against 508 for slices of 32.
