@@ -183,12 +183,30 @@ pub struct LoadArgs {
     pub json: bool,
 }
 
+/// An unmodified Linux machine instead of a running Brigade.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LinuxArgs {
+    /// Looks at this Linux machine: its programs and their queues. With --pid, at one process and
+    /// what its queues join it with.
+    #[arg(long)]
+    pub linux: bool,
+    /// With --linux: the processes of a control group, by its path in /proc/PID/cgroup.
+    #[arg(long, value_name = "PATH", requires = "linux", conflicts_with_all = ["pid", "port"])]
+    pub cgroup: Option<String>,
+    /// With --linux: who listens on a port.
+    #[arg(long, value_name = "N", requires = "linux", conflicts_with = "pid")]
+    pub port: Option<u16>,
+}
+
 /// Arguments of `top`.
 #[derive(Debug, Clone, Args)]
 pub struct TopArgs {
     /// The process to look at (without this, the only Brigade that runs).
     #[arg(long)]
     pub pid: Option<u32>,
+    /// A Linux machine.
+    #[command(flatten)]
+    pub machine: LinuxArgs,
     /// Prints one picture and ends.
     #[arg(long)]
     pub once: bool,
@@ -206,6 +224,9 @@ pub struct RecordArgs {
     /// The process to record (without this, the only Brigade that runs).
     #[arg(long)]
     pub pid: Option<u32>,
+    /// A Linux machine.
+    #[command(flatten)]
+    pub machine: LinuxArgs,
     /// How long to look, in seconds.
     #[arg(long, default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub duration_s: u64,
@@ -218,11 +239,14 @@ pub struct RecordArgs {
 #[derive(Debug, Clone, Args)]
 pub struct ExplainArgs {
     /// A profile, as `brigade record` writes it.
-    #[arg(conflicts_with = "pid")]
+    #[arg(conflicts_with_all = ["pid", "linux"])]
     pub profile: Option<PathBuf>,
     /// The process to look at (without this and without a profile, the only Brigade that runs).
     #[arg(long)]
     pub pid: Option<u32>,
+    /// A Linux machine.
+    #[command(flatten)]
+    pub machine: LinuxArgs,
     /// Without a profile: how long to look, in seconds.
     #[arg(long, default_value_t = 5, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub duration_s: u64,

@@ -19,6 +19,7 @@ mod cli;
 mod echo;
 mod emulated;
 mod error;
+mod linux;
 mod load;
 mod memory;
 mod pipelines;
@@ -44,8 +45,8 @@ pub use brigade_stage as stage;
 pub use zerocopy;
 
 pub use cli::{
-    Cli, Command, ExplainArgs, Goal, LoadArgs, Manners, Nic, PlanArgs, RecordArgs, RunArgs,
-    TopArgs, TuneArgs,
+    Cli, Command, ExplainArgs, Goal, LinuxArgs, LoadArgs, Manners, Nic, PlanArgs, RecordArgs,
+    RunArgs, TopArgs, TuneArgs,
 };
 pub use emulated::Mix;
 pub use error::Error;

@@ -28,18 +28,16 @@ const WARM_UP: Duration = Duration::from_secs(1);
 
 /// `brigade top`.
 pub fn top(args: &TopArgs) -> Result<(), Error> {
-    let TopArgs {
-        pid,
-        once,
-        json,
-        interval_ms,
-    } = *args;
-    Ok(top::run(&top::TopOptions {
-        pid,
-        once,
-        json,
-        interval_ms,
-    })?)
+    let options = top::TopOptions {
+        pid: args.pid,
+        once: args.once,
+        json: args.json,
+        interval_ms: args.interval_ms,
+    };
+    match args.machine.linux {
+        true => Ok(crate::linux::top(&options, &args.machine)?),
+        false => Ok(top::run(&options)?),
+    }
 }
 
 /// `brigade run`.

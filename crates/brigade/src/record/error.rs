@@ -9,6 +9,9 @@ pub enum RecordError {
     /// The running Brigade cannot be looked at.
     #[error(transparent)]
     Watch(#[from] crate::top::TopError),
+    /// The machine cannot be observed.
+    #[error(transparent)]
+    Observer(#[from] brigade_observer::Error),
     /// The telemetry cannot be read.
     #[error(transparent)]
     Telemetry(#[from] brigade_telemetry::Error),

@@ -18,7 +18,7 @@ use std::path::Path;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use brigade_model::explain::explain_with;
-use brigade_model::profile::Profile;
+use brigade_model::profile::{Profile, Source};
 use brigade_telemetry::Reader;
 
 use crate::cli::{ExplainArgs, RecordArgs};
@@ -37,6 +37,9 @@ const SLICES_MIN: u32 = 10;
 /// # Errors
 /// When no Brigade or several are running, it ends, or the file cannot be written.
 pub fn record(args: &RecordArgs) -> Result<(), RecordError> {
+    if args.machine.linux {
+        return crate::linux::record(args);
+    }
     let reader = top::attach(args.pid)?;
     let profile = measure(&reader, Duration::from_secs(args.duration_s))?;
     write(&args.output, &profile.to_json())?;
@@ -57,12 +60,16 @@ pub fn record(args: &RecordArgs) -> Result<(), RecordError> {
 pub fn explain(args: &ExplainArgs) -> Result<(), RecordError> {
     let profile = match &args.profile {
         Some(path) => read(path)?,
+        None if args.machine.linux => crate::linux::measure(args)?,
         None => {
             let reader = top::attach(args.pid)?;
             measure(&reader, Duration::from_secs(args.duration_s))?
         }
     };
-    let explanation = explain_with(&profile, brigade_model::gain);
+    let explanation = match profile.source {
+        Source::Linux => brigade_observer::explain(&profile),
+        _ => explain_with(&profile, brigade_model::gain),
+    };
     let text = match args.json {
         true => explanation.to_json(),
         false => explanation.text(),

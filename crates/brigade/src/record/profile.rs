@@ -34,6 +34,7 @@ pub fn profile(description: &Description, samples: &Samples, machine: Machine) -
         edges: mapping.edges(),
         windows: mapping.windows(),
         load: None,
+        linux: None,
     }
 }
 

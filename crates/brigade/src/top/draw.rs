@@ -7,7 +7,10 @@ use brigade_telemetry::{
 };
 
 use super::Frame;
-use super::text::{columns, fit, gauge, percent, plain, rate, span, three, time, wrap};
+use super::ink::{
+    self, ALARM, AWAITING, BLOCKED, BOLD, BUSY, DIM, IDLE, Ink, POLLING, READY, STARVED,
+};
+use super::text::{fit, gauge, plain, rate, span, three, time, wrap};
 
 /// How to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,36 +33,8 @@ impl Default for Style {
     }
 }
 
-/// How a share of time is drawn: its character tells it apart without colours.
-#[derive(Clone, Copy)]
-struct Ink {
-    name: &'static str,
-    character: &'static str,
-    colour: &'static str,
-}
-
-const fn ink(name: &'static str, character: &'static str, colour: &'static str) -> Ink {
-    Ink {
-        name,
-        character,
-        colour,
-    }
-}
-
-const BUSY: Ink = ink("busy", "█", "32");
-const BLOCKED: Ink = ink("blocked", "▓", "31");
-const READY: Ink = ink("ready", "▒", "33");
-const AWAITING: Ink = ink("awaiting", "░", "34");
-const STARVED: Ink = ink("starved", "·", "90");
-const POLLING: Ink = ink("polling", "▒", "33");
-const IDLE: Ink = ink("idle", "·", "90");
-
-const BOLD: &str = "1";
-const DIM: &str = "2";
-const ALARM: &str = "1;31";
-
 /// A narrower window wraps the lines.
-pub(super) const COLUMNS_MIN: usize = 80;
+pub(crate) const COLUMNS_MIN: usize = 80;
 /// From here on there is room for what is nice to know.
 const COLUMNS_WIDE: usize = 100;
 /// Columns of a stage's name and of an edge's label.
@@ -91,7 +66,7 @@ pub fn draw(frame: &Frame<'_>, style: Style) -> String {
 }
 
 /// The first `rows` lines of a drawing.
-fn cut(drawing: &str, rows: usize) -> String {
+pub(crate) fn cut(drawing: &str, rows: usize) -> String {
     let lines: Vec<&str> = drawing.lines().collect();
     if lines.len() <= rows {
         return drawing.to_owned();
@@ -130,11 +105,7 @@ impl Drawing<'_> {
     }
 
     fn paint(&self, text: &str, colour: &str) -> String {
-        if self.style.colour {
-            format!("\x1b[{colour}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
+        ink::paint(text, colour, self.style.colour)
     }
 
     fn head(&self, out: &mut String) {
@@ -331,22 +302,11 @@ impl Drawing<'_> {
     }
 
     fn bar<const N: usize>(&self, shares: &[(Ink, f64); N], width: usize) -> String {
-        let columns = columns(shares.map(|(_, share)| share), width);
-        let parts = shares
-            .iter()
-            .zip(columns)
-            .filter(|(_, columns)| *columns > 0);
-        parts
-            .map(|((ink, _), n)| self.paint(&ink.character.repeat(n), ink.colour))
-            .collect()
+        ink::bar(shares, width, self.style.colour)
     }
 
     fn legend<const N: usize>(&self, shares: &[(Ink, f64); N]) -> String {
-        let part = |(ink, share): &(Ink, f64)| {
-            let character = self.paint(ink.character, ink.colour);
-            format!("{character} {} {}", ink.name, percent(*share))
-        };
-        shares.iter().map(part).collect::<Vec<_>>().join("  ")
+        ink::legend(shares, self.style.colour)
     }
 }
 

@@ -23,6 +23,9 @@ pub enum TopError {
     /// The telemetry cannot be read.
     #[error(transparent)]
     Telemetry(#[from] brigade_telemetry::Error),
+    /// The machine cannot be observed.
+    #[error(transparent)]
+    Observer(#[from] brigade_observer::Error),
     /// The output is closed.
     #[error("cannot write the figures: {0}")]
     Output(io::Error),

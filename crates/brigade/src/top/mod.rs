@@ -6,13 +6,14 @@
 //! ```
 //! It only reads: nothing is called in the process that is watched.
 
-mod draw;
+pub(crate) mod draw;
 mod error;
+pub(crate) mod ink;
 mod json;
-mod screen;
+pub(crate) mod screen;
 #[cfg(test)]
 mod tests;
-mod text;
+pub(crate) mod text;
 
 use std::path::Path;
 use std::time::Duration;

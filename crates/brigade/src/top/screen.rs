@@ -22,7 +22,7 @@ const CLEAR_BELOW: &str = "\x1b[J";
 const NAP: Duration = Duration::from_millis(50);
 
 /// Where the drawing goes.
-pub(super) struct Screen {
+pub(crate) struct Screen {
     /// Redraw in place; else one drawing follows the other.
     in_place: bool,
     is_terminal: bool,
@@ -55,6 +55,11 @@ impl Screen {
             is_terminal: in_place,
             stop,
         })
+    }
+
+    /// Set when it is time to stop.
+    pub fn stop(&self) -> &AtomicBool {
+        &self.stop
     }
 
     /// How to draw here; asked before each drawing, for windows change their size.

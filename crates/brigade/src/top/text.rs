@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-pub(super) use brigade_model::words::{percent, plain, rate, three, time};
+pub(crate) use brigade_model::words::{percent, plain, rate, three, time};
 
 /// A span of seconds, minutes or hours.
-pub(super) fn span(time_ns: u64) -> String {
+pub(crate) fn span(time_ns: u64) -> String {
     let s = time_ns / 1_000_000_000;
     match s {
         0..60 => format!("{s} s"),
@@ -15,7 +15,7 @@ pub(super) fn span(time_ns: u64) -> String {
 }
 
 /// `text` in exactly `width` columns, cut with a dot where it is too long.
-pub(super) fn fit(text: &str, width: usize) -> String {
+pub(crate) fn fit(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return format!("{text:<width$}");
     }
@@ -25,7 +25,7 @@ pub(super) fn fit(text: &str, width: usize) -> String {
 
 /// Columns for each share, `width` together: every share gets its whole columns, and those with the
 /// largest remainders the rest.
-pub(super) fn columns<const N: usize>(shares: [f64; N], width: usize) -> [usize; N] {
+pub(crate) fn columns<const N: usize>(shares: [f64; N], width: usize) -> [usize; N] {
     let exact = shares.map(|share| share.clamp(0.0, 1.0) * width as f64);
     let mut columns = exact.map(|columns| columns as usize);
     let mut order: [usize; N] = std::array::from_fn(|i| i);
@@ -42,7 +42,7 @@ pub(super) fn columns<const N: usize>(shares: [f64; N], width: usize) -> [usize;
 }
 
 /// A bar of `width` columns, filled to `ratio` in eighths of a column.
-pub(super) fn gauge(ratio: f64, width: usize) -> String {
+pub(crate) fn gauge(ratio: f64, width: usize) -> String {
     const EIGHTHS: [char; 8] = [' ', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
     let filled = (ratio.clamp(0.0, 1.0) * (width * 8) as f64).round() as usize;
     let mut bar = "█".repeat(filled / 8);
@@ -53,7 +53,7 @@ pub(super) fn gauge(ratio: f64, width: usize) -> String {
 }
 
 /// `text` in lines of at most `width` columns, broken at spaces.
-pub(super) fn wrap(text: &str, width: usize) -> String {
+pub(crate) fn wrap(text: &str, width: usize) -> String {
     let mut wrapped = String::new();
     let mut column = 0;
     for word in text.split(' ') {

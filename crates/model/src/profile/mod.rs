@@ -13,6 +13,7 @@
 
 mod check;
 mod figures;
+mod linux;
 mod machine;
 mod read;
 
@@ -20,6 +21,7 @@ pub use check::littles_law_holds;
 pub use figures::{
     Bucket, Core, CoreTimes, Edge, Load, Replica, Ring, Service, Stage, StageTimes, Window,
 };
+pub use linux::{Limit, LimitKind, Linux, LinuxQueue, LinuxStage, QueueKind, Wait, WaitShare};
 pub use machine::{Cache, Hops, Machine, MachineCore, Waking};
 
 use serde::{Deserialize, Serialize};
@@ -80,6 +82,9 @@ pub struct Profile {
     /// What was offered, as far as it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<Load>,
+    /// What only a Linux machine has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linux: Option<Linux>,
 }
 
 pub(crate) fn one() -> u64 {

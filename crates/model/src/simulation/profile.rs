@@ -38,6 +38,7 @@ impl Run {
             edges: edges.map(|edge| self.edge(&ends, edge)).collect(),
             windows: self.windows.iter().map(|w| self.window(&ends, w)).collect(),
             load: load(network.load),
+            linux: None,
         }
     }
 

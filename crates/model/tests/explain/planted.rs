@@ -71,6 +71,7 @@ pub fn chain(rate: f64, busy: &[f64]) -> Profile {
         edges: (0..busy.len()).map(|i| edge(i, busy.len(), rate)).collect(),
         windows: Vec::new(),
         load: None,
+        linux: None,
     };
     for (stage, busy) in busy.iter().enumerate() {
         set_busy(&mut profile, stage, *busy);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Checked, Checker};
-use crate::profile::{Load, Profile, Replica, Stage};
+use crate::profile::{Load, Profile, Replica, Source, Stage};
 
 impl Checker<'_> {
     pub(super) fn head(&self, profile: &Profile) -> Checked {
@@ -78,8 +78,12 @@ impl Checker<'_> {
         Ok(())
     }
 
-    /// Stages that share a core share its time.
+    /// Stages that share a core share its time. On Linux threads move: the core is only the one that
+    /// each was last on.
     fn core_is_not_overfull(&self, profile: &Profile, id: usize, field: &str) -> Checked {
+        if profile.source == Source::Linux {
+            return Ok(());
+        }
         let own = profile.replicas().filter(|(_, replica)| replica.core == id);
         let busy: f64 = own.map(|(_, replica)| replica.times.busy_ratio).sum();
         self.holds(busy <= 1.05, field, || {

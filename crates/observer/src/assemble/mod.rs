@@ -1,0 +1,393 @@
+//! From figures to a profile: which threads are a stage, who feeds whom, what limits, and what is
+//! worth showing.
+
+mod groups;
+mod limits;
+mod order;
+mod queues;
+mod roles;
+
+use std::collections::{BTreeSet, HashSet};
+
+use brigade_model::profile::{
+    Core, CoreTimes, Edge, FORMAT, Linux, LinuxQueue, LinuxStage, Machine, MachineCore, Profile,
+    QueueKind, Replica, Ring, Service, Source, Stage, StageTimes, VERSION, WaitShare,
+};
+
+use crate::figures::Figures;
+use crate::{Error, Scope};
+use groups::{Group, groups};
+use queues::{End, Queue, queues};
+use roles::Roles;
+
+/// Stages that are shown at most; a screen has room for no more.
+const STAGES_MAX: usize = 24;
+/// A stage that is busy, ready, blocked or at a lock for less than this share of a core, and that no
+/// shown queue touches, is not worth a line.
+const IMPORTANT: f64 = 0.02;
+/// Messages a second, or messages that stand, that make a queue worth showing.
+const MOVES_PER_S: f64 = 1.0;
+const STANDS: f64 = 0.5;
+/// Soft interrupts of a core are a stage from this share on.
+const SOFTIRQ: f64 = 0.05;
+/// What is on another machine, or cannot be seen.
+const ELSEWHERE: &str = "elsewhere";
+
+/// A look as a profile.
+///
+/// # Errors
+/// When the scope names a port on which nobody listens.
+pub fn assemble(figures: &Figures, scope: &Scope) -> Result<Profile, Error> {
+    let roles = Roles::of(figures);
+    let groups = groups(figures, &roles);
+    let mut queues = queues(figures, &groups, &roles);
+    queues.retain(|queue| {
+        let moves = queue.messages_per_s >= MOVES_PER_S || queue.dropped_per_s >= MOVES_PER_S;
+        moves || queue.mean_messages >= STANDS
+    });
+    let shown = shown(figures, scope, &groups, &queues)?;
+    let mut limits = limits::limits(figures, &groups);
+    let names: HashSet<&str> = shown.iter().map(|i| &*groups[*i].name).collect();
+    let everything = *scope == Scope::Machine;
+    limits.retain(|limit| everything || names.contains(&*limit.stage));
+    let shown = order::order(&shown, &queues);
+    let picture = Picture {
+        figures,
+        groups: &groups,
+        shown: &shown,
+        queues,
+    };
+    let mut profile = picture.profile();
+    let named: BTreeSet<String> = profile
+        .stages
+        .iter()
+        .map(|stage| stage.name.clone())
+        .collect();
+    limits.retain(|limit| named.contains(&limit.stage));
+    if let Some(linux) = &mut profile.linux {
+        linux.limits = limits;
+    }
+    Ok(profile)
+}
+
+/// The stages to show: those of the scope and what their queues join them with; the most important.
+fn shown(
+    figures: &Figures,
+    scope: &Scope,
+    groups: &[Group],
+    queues: &[Queue],
+) -> Result<Vec<usize>, Error> {
+    let processes = scope.processes(figures);
+    if let (Scope::Port(port), Some(pids)) = (scope, &processes)
+        && pids.is_empty()
+    {
+        return Err(Error::NoPort(*port));
+    }
+    let in_scope = |group: &Group| match &processes {
+        None => group.importance() >= IMPORTANT,
+        Some(pids) => {
+            let held = group
+                .members
+                .iter()
+                .any(|member| pids.contains(&member.pid));
+            held || pids.contains(&group.pid)
+        }
+    };
+    let mut chosen: BTreeSet<usize> = BTreeSet::new();
+    chosen.extend(
+        (0..groups.len()).filter(|i| in_scope(&groups[*i]) && !groups[*i].members.is_empty()),
+    );
+    // What a chosen one is joined with by a queue belongs to it.
+    loop {
+        let before = chosen.len();
+        for queue in queues {
+            if let (End::Group(a), End::Group(b)) = (queue.from, queue.to)
+                && (chosen.contains(&a) || chosen.contains(&b))
+            {
+                chosen.extend([a, b]);
+            }
+        }
+        if chosen.len() == before {
+            break;
+        }
+    }
+    let mut chosen: Vec<usize> = chosen.into_iter().collect();
+    chosen.sort_by(|a, b| groups[*b].importance().total_cmp(&groups[*a].importance()));
+    chosen.truncate(STAGES_MAX);
+    Ok(chosen)
+}
+
+struct Picture<'a> {
+    figures: &'a Figures,
+    groups: &'a [Group],
+    /// In data order.
+    shown: &'a [usize],
+    queues: Vec<Queue>,
+}
+
+impl Picture<'_> {
+    fn profile(&self) -> Profile {
+        let (edges, linux_queues) = self.edges();
+        let mut stages: Vec<Stage> = Vec::new();
+        if edges.iter().any(|edge| edge.from.starts_with("elsewhere.")) {
+            stages.push(still(ELSEWHERE, "elsewhere", 0.0, self.first_core()));
+        }
+        stages.extend(self.shown.iter().map(|i| self.stage(*i, &edges)));
+        if edges.iter().any(|edge| edge.to.starts_with("elsewhere."))
+            && !stages.iter().any(|stage| stage.name == ELSEWHERE)
+        {
+            stages.push(still(ELSEWHERE, "elsewhere", 0.0, self.first_core()));
+        }
+        stages.extend(self.devices());
+        let linux = Linux {
+            stages: self
+                .shown
+                .iter()
+                .map(|i| linux_stage(&self.groups[*i]))
+                .collect(),
+            queues: linux_queues,
+            limits: Vec::new(),
+            idle_threads: self.idle_threads(),
+            unseen: self.figures.unseen.clone(),
+            observer_ratio: self.figures.own_ns as f64 / self.figures.length_ns.max(1) as f64,
+        };
+        if stages.is_empty() {
+            stages.push(still("nothing", "elsewhere", 0.0, self.first_core()));
+        }
+        Profile {
+            format: FORMAT.into(),
+            version: VERSION,
+            name: "linux".into(),
+            source: Source::Linux,
+            placement: None,
+            recorded_unix_s: None,
+            duration_ns: self.figures.length_ns.max(1),
+            cohort_messages: 1,
+            machine: self.machine(),
+            cores: self.figures.cores.iter().map(core).collect(),
+            stages,
+            edges,
+            windows: Vec::new(),
+            load: None,
+            linux: Some(linux),
+        }
+    }
+
+    fn machine(&self) -> Machine {
+        let core = |core: &crate::sources::cores::CoreFigures| MachineCore {
+            id: core.core,
+            kind: "core".into(),
+            speed_ratio: 1.0,
+            physical: core.core,
+            last_level_cache: 0,
+            package: 0,
+        };
+        Machine {
+            cores: self.figures.cores.iter().map(core).collect(),
+            ..Machine::default()
+        }
+    }
+
+    fn first_core(&self) -> usize {
+        self.figures.cores.first().map_or(0, |core| core.core)
+    }
+
+    fn stage(&self, index: usize, edges: &[Edge]) -> Stage {
+        let group = &self.groups[index];
+        let taken = |edge: &&Edge| {
+            edge.to
+                .split_once('.')
+                .is_some_and(|(s, _)| s == group.name)
+        };
+        let rings = edges.iter().filter(taken).flat_map(|edge| &edge.rings);
+        let messages_per_s: f64 = rings.map(|ring| ring.messages_per_s).sum();
+        let per_member = messages_per_s / group.members.len().max(1) as f64;
+        let known: HashSet<usize> = self.figures.cores.iter().map(|core| core.core).collect();
+        let replica = |(i, member): (usize, &groups::Member)| {
+            // Which thread took it is not known: the first one stands for all.
+            let messages_per_s = if i == 0 { messages_per_s } else { 0.0 };
+            let busy: f64 = group.members.iter().map(|m| m.times.busy_ratio).sum();
+            let service =
+                (i == 0 && messages_per_s > 0.0 && group.members.len() == 1).then(|| Service {
+                    mean_ns: busy * 1e9 / messages_per_s,
+                    standard_error_ns: None,
+                    histogram: Vec::new(),
+                });
+            Replica {
+                core: match known.contains(&member.core) {
+                    true => member.core,
+                    false => self.first_core(),
+                },
+                times: member.times,
+                messages_per_s,
+                runs_per_s: None,
+                service,
+                inside_mean_messages: None,
+                held_mean_sampled_messages: None,
+                stopped: false,
+            }
+        };
+        let _ = per_member;
+        Stage {
+            name: group.name.clone(),
+            kind: if group.is_kernel { "kernel" } else { "threads" }.into(),
+            replicable: !group.is_kernel,
+            core_kind: None,
+            batch_messages: 1,
+            replicas: group.members.iter().enumerate().map(replica).collect(),
+        }
+    }
+
+    fn edges(&self) -> (Vec<Edge>, Vec<LinuxQueue>) {
+        let visible: HashSet<usize> = self.shown.iter().copied().collect();
+        let name = |end: End| match end {
+            End::Outside => Some(ELSEWHERE),
+            End::Group(i) => visible.contains(&i).then(|| &*self.groups[i].name),
+        };
+        let (mut edges, mut linux) = (Vec::new(), Vec::new());
+        for queue in &self.queues {
+            let (Some(from), Some(to)) = (name(queue.from), name(queue.to)) else {
+                continue;
+            };
+            let port = format!("{}_{}", kind(queue.kind), queue.number);
+            let towards = format!("{to}.{port}_from_{from}");
+            linux.push(LinuxQueue {
+                to: towards.clone(),
+                kind: queue.kind,
+                message_bytes: queue.message_bytes,
+                dropped_per_s: (queue.dropped_per_s > 0.0).then_some(queue.dropped_per_s),
+                rate_is_bound: queue.rate_is_bound,
+            });
+            edges.push(edge(queue, format!("{from}.{port}_to_{to}"), towards));
+        }
+        (edges, linux)
+    }
+
+    /// Soft interrupts and disks.
+    fn devices(&self) -> impl Iterator<Item = Stage> {
+        let cores = self
+            .figures
+            .cores
+            .iter()
+            .filter(|core| core.softirq_ratio >= SOFTIRQ);
+        let softirqs = cores.map(|core| {
+            still(
+                &format!("softirq core {}", core.core),
+                "softirq",
+                core.softirq_ratio,
+                core.core,
+            )
+        });
+        let first = self.first_core();
+        let disks = self
+            .figures
+            .disks
+            .iter()
+            .filter(|disk| disk.busy_ratio >= IMPORTANT);
+        let disks = disks.map(move |disk| {
+            still(
+                &format!("disk {}", disk.name),
+                "device",
+                disk.busy_ratio,
+                first,
+            )
+        });
+        softirqs.chain(disks)
+    }
+
+    fn idle_threads(&self) -> u64 {
+        let all: u64 = self.groups.iter().map(|group| group.threads).sum();
+        let shown = self
+            .shown
+            .iter()
+            .map(|i| self.groups[*i].members.len() as u64);
+        all.saturating_sub(shown.sum())
+    }
+}
+
+fn kind(kind: QueueKind) -> &'static str {
+    match kind {
+        QueueKind::Pipe => "pipe",
+        QueueKind::Tcp => "tcp",
+        QueueKind::Udp => "udp",
+        QueueKind::Unix => "unix",
+        QueueKind::Accept => "accept",
+        QueueKind::Wake => "wake",
+        QueueKind::Disk => "disk",
+    }
+}
+
+fn edge(queue: &Queue, from: String, to: String) -> Edge {
+    let capacity = queue
+        .capacity_messages
+        .max(queue.mean_messages)
+        .max(1.0)
+        .ceil();
+    let rate = queue.messages_per_s;
+    Edge {
+        from,
+        to,
+        capacity_messages: capacity as u64,
+        hold_messages: None,
+        latency_ns: None,
+        rings: vec![Ring {
+            from_replica: 0,
+            to_replica: 0,
+            messages_per_s: rate,
+            occupancy_mean_messages: queue.mean_messages,
+            occupancy_min_sampled_messages: None,
+            occupancy_max_sampled_messages: None,
+            wait_mean_ns: (rate > 0.0).then(|| queue.mean_messages / rate * 1e9),
+            full_events_per_s: None,
+            producer_stock_pages: None,
+            consumer_stock_pages: None,
+        }],
+    }
+}
+
+/// A stage of which only one share is known.
+fn still(name: &str, kind: &str, busy_ratio: f64, core: usize) -> Stage {
+    let replica = Replica {
+        core,
+        times: StageTimes {
+            busy_ratio: busy_ratio.clamp(0.0, 1.0),
+            starved_ratio: 1.0 - busy_ratio.clamp(0.0, 1.0),
+            ..StageTimes::default()
+        },
+        messages_per_s: 0.0,
+        runs_per_s: None,
+        service: None,
+        inside_mean_messages: None,
+        held_mean_sampled_messages: None,
+        stopped: false,
+    };
+    Stage {
+        name: name.into(),
+        kind: kind.into(),
+        replicable: false,
+        core_kind: None,
+        batch_messages: 1,
+        replicas: vec![replica],
+    }
+}
+
+fn core(core: &crate::sources::cores::CoreFigures) -> Core {
+    Core {
+        id: core.core,
+        times: CoreTimes {
+            busy_ratio: core.busy_ratio,
+            polling_ratio: 0.0,
+            idle_ratio: 1.0 - core.busy_ratio,
+        },
+    }
+}
+
+fn linux_stage(group: &Group) -> LinuxStage {
+    let share = |(wait, ratio)| WaitShare { wait, ratio };
+    LinuxStage {
+        stage: group.name.clone(),
+        pid: Some(group.pid),
+        threads: group.threads,
+        waits: group.waits().into_iter().map(share).collect(),
+    }
+}

@@ -1,0 +1,253 @@
+//! Queues between stages: who feeds whom, by what was really sent.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::SocketAddr;
+
+use brigade_model::profile::{QueueKind, Wait};
+
+use super::groups::Group;
+use super::roles::Roles;
+use crate::figures::{Figures, PipeFigures, SocketFigures};
+
+/// Messages of this length are counted where the kernel counts only bytes.
+const PAGE_BYTES: f64 = 4096.0;
+
+/// One end of a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum End {
+    /// A stage, by its place in the list.
+    Group(usize),
+    /// Something on another machine, or that cannot be seen.
+    Outside,
+}
+
+/// One queue; several of one kind between the same two stages are one.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    /// Who puts into it.
+    pub from: End,
+    /// Who takes out of it.
+    pub to: End,
+    /// What it is.
+    pub kind: QueueKind,
+    /// A port, an inode: what tells it from others between the same stages.
+    pub number: u64,
+    /// Messages that passed.
+    pub messages_per_s: f64,
+    /// Messages that stood in it, on average.
+    pub mean_messages: f64,
+    /// Messages that it takes.
+    pub capacity_messages: f64,
+    /// Bytes of a message.
+    pub message_bytes: Option<f64>,
+    /// Messages thrown away.
+    pub dropped_per_s: f64,
+    /// Whether the rate is at most that.
+    pub rate_is_bound: bool,
+    /// Whether it carries answers: who puts into it was connected to.
+    pub answers: bool,
+}
+
+/// Which stage of a process uses a descriptor.
+struct Users<'a> {
+    groups: &'a [Group],
+    sleepers: HashMap<(u32, u32), usize>,
+    /// The stage of each process that does most.
+    main: HashMap<u32, (usize, f64)>,
+}
+
+impl<'a> Users<'a> {
+    fn of(groups: &'a [Group]) -> Users<'a> {
+        let mut users = Users {
+            groups,
+            sleepers: HashMap::new(),
+            main: HashMap::new(),
+        };
+        for (i, group) in groups.iter().enumerate() {
+            for member in &group.members {
+                let main = users.main.entry(member.pid).or_insert((i, -1.0));
+                if member.times.busy_ratio > main.1 {
+                    *main = (i, member.times.busy_ratio);
+                }
+                for (sleep, _) in &member.waits {
+                    if let Some(descriptor) = sleep.descriptor {
+                        users.sleepers.insert((member.pid, descriptor), i);
+                    }
+                }
+            }
+        }
+        users
+    }
+
+    /// The stage that uses a socket: one that slept on it, else the busiest one that holds it.
+    fn socket(&self, socket: &SocketFigures) -> Option<usize> {
+        let slept = socket
+            .holders
+            .iter()
+            .find_map(|holder| self.sleepers.get(&(holder.pid, holder.descriptor)).copied());
+        slept.or_else(|| self.busiest(socket.owners.iter().copied()))
+    }
+
+    fn busiest(&self, pids: impl Iterator<Item = u32>) -> Option<usize> {
+        let mains = pids.filter_map(|pid| self.main.get(&pid));
+        mains.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| *i)
+    }
+
+    /// The stage among some processes that was seen asleep at a pipe, else the busiest.
+    fn pipe(&self, pids: &std::collections::BTreeSet<u32>, wait: Wait) -> Option<usize> {
+        let sleeper = self.groups.iter().position(|group| {
+            let own = group
+                .members
+                .iter()
+                .filter(|member| pids.contains(&member.pid));
+            own.into_iter().any(|member| member.waited(wait) > 0.0)
+        });
+        sleeper.or_else(|| self.busiest(pids.iter().copied()))
+    }
+}
+
+/// All queues of a look that something stands in or passes through.
+pub fn queues(figures: &Figures, groups: &[Group], roles: &Roles) -> Vec<Queue> {
+    let users = Users::of(groups);
+    let mut found = tcp(figures, &users, roles);
+    found.extend(figures.pipes.iter().filter_map(|found| pipe(found, &users)));
+    found.extend(listeners(figures, &users));
+    found.extend(datagrams(figures, &users));
+    found
+}
+
+/// Sums over connections of one service between two stages.
+#[derive(Default)]
+struct Sum {
+    segments_per_s: f64,
+    acknowledged_per_s: f64,
+    standing_bytes: f64,
+    capacity_bytes: f64,
+    answers: bool,
+}
+
+fn tcp(figures: &Figures, users: &Users<'_>, roles: &Roles) -> Vec<Queue> {
+    let connections = || {
+        let all = figures.sockets.iter();
+        all.filter(|socket| !socket.last.is_udp && !socket.last.listens)
+    };
+    let ends: HashMap<(SocketAddr, SocketAddr), &SocketFigures> = connections()
+        .map(|socket| ((socket.last.local, socket.last.remote), socket))
+        .collect();
+    let length_s = figures.length_ns as f64 / 1e9;
+    let mut sums: BTreeMap<(End, End, u16), Sum> = BTreeMap::new();
+    for sender in connections() {
+        let receiver = ends.get(&(sender.last.remote, sender.last.local));
+        let here = |socket: &SocketFigures| users.socket(socket).map_or(End::Outside, End::Group);
+        let (from, to) = (
+            here(sender),
+            receiver.map_or(End::Outside, |other| here(other)),
+        );
+        let standing = sender.sent_mean_bytes + receiver.map_or(0.0, |o| o.received_mean_bytes);
+        if from == to || (sender.segments_out == 0 && standing == 0.0) {
+            continue;
+        }
+        let service = match roles.serves(sender) {
+            true => sender.last.local.port(),
+            false => sender.last.remote.port(),
+        };
+        let sum = sums.entry((from, to, service)).or_default();
+        sum.answers = roles.serves(sender);
+        sum.segments_per_s += sender.segments_out as f64 / length_s;
+        sum.acknowledged_per_s += sender.acknowledged_bytes as f64 / length_s;
+        sum.standing_bytes += standing;
+        let room = receiver.map_or(0, |other| other.last.receive_memory_bytes.1);
+        sum.capacity_bytes += (sender.last.send_memory_bytes.1 + room) as f64;
+    }
+    // What comes from elsewhere has no sender here: its receiver shows what stands.
+    let queue = |((from, to, service), sum): ((End, End, u16), Sum)| {
+        let counted = sum.segments_per_s > 0.0 && sum.acknowledged_per_s > 0.0;
+        let bytes = match counted {
+            true => (sum.acknowledged_per_s / sum.segments_per_s).max(1.0),
+            false => PAGE_BYTES,
+        };
+        Queue {
+            from,
+            to,
+            kind: QueueKind::Tcp,
+            number: u64::from(service),
+            messages_per_s: sum.segments_per_s,
+            mean_messages: sum.standing_bytes / bytes,
+            capacity_messages: sum.capacity_bytes / bytes,
+            message_bytes: Some(bytes),
+            dropped_per_s: 0.0,
+            rate_is_bound: false,
+            answers: sum.answers,
+        }
+    };
+    sums.into_iter().map(queue).collect()
+}
+
+fn pipe(pipe: &PipeFigures, users: &Users<'_>) -> Option<Queue> {
+    let from = users.pipe(&pipe.writers, Wait::PipeWrite)?;
+    let to = users.pipe(&pipe.readers, Wait::PipeRead)?;
+    let bytes_per_s = pipe.bytes_per_s_max.unwrap_or(0.0);
+    let something = bytes_per_s > 0.0 || pipe.length_mean_bytes > 0.0;
+    (from != to && something).then(|| Queue {
+        from: End::Group(from),
+        to: End::Group(to),
+        kind: QueueKind::Pipe,
+        number: pipe.inode,
+        messages_per_s: bytes_per_s / PAGE_BYTES,
+        mean_messages: pipe.length_mean_bytes / PAGE_BYTES,
+        capacity_messages: pipe.capacity_bytes as f64 / PAGE_BYTES,
+        message_bytes: Some(PAGE_BYTES),
+        dropped_per_s: 0.0,
+        rate_is_bound: true,
+        answers: false,
+    })
+}
+
+/// Connections that wait for accept.
+fn listeners<'a>(
+    figures: &'a Figures,
+    users: &'a Users<'a>,
+) -> impl Iterator<Item = Queue> + use<'a> {
+    let waiting = figures.sockets.iter().filter(|socket| socket.last.listens);
+    let waiting = waiting.filter(|socket| socket.received_mean_bytes > 0.0);
+    waiting.filter_map(|socket| {
+        Some(Queue {
+            from: End::Outside,
+            to: End::Group(users.socket(socket)?),
+            kind: QueueKind::Accept,
+            number: u64::from(socket.last.local.port()),
+            // The kernel counts them for all listeners together.
+            messages_per_s: 0.0,
+            mean_messages: socket.received_mean_bytes,
+            capacity_messages: socket.last.sent_bytes as f64,
+            message_bytes: None,
+            dropped_per_s: 0.0,
+            rate_is_bound: false,
+            answers: false,
+        })
+    })
+}
+
+fn datagrams<'a>(
+    figures: &'a Figures,
+    users: &'a Users<'a>,
+) -> impl Iterator<Item = Queue> + use<'a> {
+    let length_s = figures.length_ns as f64 / 1e9;
+    let busy = figures.sockets.iter().filter(|socket| socket.last.is_udp);
+    let busy = busy.filter(|socket| socket.received_mean_bytes > 0.0 || socket.drops > 0);
+    busy.filter_map(move |socket| {
+        Some(Queue {
+            from: End::Outside,
+            to: End::Group(users.socket(socket)?),
+            kind: QueueKind::Udp,
+            number: u64::from(socket.last.local.port()),
+            messages_per_s: 0.0,
+            mean_messages: socket.received_mean_bytes / PAGE_BYTES,
+            capacity_messages: socket.last.receive_memory_bytes.1 as f64 / PAGE_BYTES,
+            message_bytes: Some(PAGE_BYTES),
+            dropped_per_s: socket.drops as f64 / length_s,
+            rate_is_bound: false,
+            answers: false,
+        })
+    })
+}

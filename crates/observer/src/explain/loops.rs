@@ -1,0 +1,90 @@
+//! A closed loop with too little under way: the client waits for its answers, and nobody is busy.
+
+use brigade_model::explain::{Part, Verdict};
+use brigade_model::profile::Wait;
+use brigade_model::words::{percent, plain, rate, time};
+
+use super::view::View;
+use super::{Finding, confidence};
+
+/// A client that waits for answers for this share of its time has nothing else to do.
+const WAITS: f64 = 0.6;
+/// Fewer answers per second are no load.
+const ANSWERS_PER_S: f64 = 5.0;
+
+pub(super) fn find(view: &View<'_>) -> Option<Finding> {
+    let clients = view.stages().filter(|stage| is_client(view, *stage));
+    let client = clients.max_by(|a, b| waits(view, *a).total_cmp(&waits(view, *b)))?;
+    let answers_per_s: f64 = view.inputs(client).map(|queue| queue.messages_per_s).sum();
+    let threads = view.profile.stages[client].replicas.len();
+    let trip_ns = threads as f64 * waits(view, client) / answers_per_s * 1e9;
+    let way = way(view, client);
+    let part = way.iter().copied().max_by(|a, b| {
+        let took = |stage: &usize| 1.0 - view.times(*stage).starved_ratio;
+        took(a).total_cmp(&took(b))
+    });
+    let headline = format!(
+        "Too few requests are under way: {} waits for an answer {} of the time, and nobody is \
+         saturated.",
+        plain(view.name(client)),
+        percent(waits(view, client))
+    );
+    let verdict = Verdict::Window {
+        stage: view.name(client).to_owned(),
+        window: "requests".into(),
+        part: part.map(|stage| Part::Held {
+            stage: view.name(stage).to_owned(),
+        }),
+    };
+    let mut finding = Finding::new(verdict, 13, headline);
+    finding.confidence = confidence(waits(view, client), WAITS);
+    let about = match threads {
+        1 => String::new(),
+        _ => format!(", with {threads} threads"),
+    };
+    finding.evidence = vec![format!(
+        "{}: {} answers{about}; it waits about {} for each",
+        plain(view.name(client)),
+        rate(answers_per_s),
+        time(Some(trip_ns))
+    )];
+    finding
+        .evidence
+        .extend(way.iter().map(|stage| view.line(*stage)));
+    let longest = part.map_or(String::new(), |stage| {
+        format!(" Most of the way is in {}.", plain(view.name(stage)))
+    });
+    finding.remedy = Some(format!(
+        "Keep more requests under way (more connections, threads, or a pipeline of requests), or \
+         take latency out of the loop; more cores do not help.{longest}"
+    ));
+    Some(finding)
+}
+
+/// The share of its time in which a stage waits for answers.
+fn waits(view: &View<'_>, stage: usize) -> f64 {
+    view.waited(stage, Wait::SocketReceive) + view.waited(stage, Wait::Poll)
+}
+
+fn is_client(view: &View<'_>, stage: usize) -> bool {
+    let answered: f64 = view.inputs(stage).map(|queue| queue.messages_per_s).sum();
+    let asks = view.outputs(stage).any(|queue| queue.messages_per_s > 0.0);
+    let awaits = view.times(stage).awaiting_ratio >= WAITS;
+    asks && awaits && waits(view, stage) >= WAITS && answered >= ANSWERS_PER_S
+}
+
+/// The stages that a client's requests go through, in data order.
+fn way(view: &View<'_>, client: usize) -> Vec<usize> {
+    let mut way: Vec<usize> = Vec::new();
+    let mut ends = vec![client];
+    while let Some(at) = ends.pop() {
+        for queue in view.outputs(at) {
+            if queue.to != client && !way.contains(&queue.to) && view.is_program(queue.to) {
+                way.push(queue.to);
+                ends.push(queue.to);
+            }
+        }
+    }
+    way.sort_unstable();
+    way
+}

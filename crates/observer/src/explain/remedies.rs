@@ -1,0 +1,115 @@
+//! What to do, in Linux's own terms.
+
+use brigade_model::profile::{Limit, LimitKind};
+use brigade_model::words::{percent, plain};
+
+use super::view::View;
+
+/// About a limit that is no stage.
+pub(super) fn limit(view: &View<'_>, limit: &Limit) -> String {
+    let (stage, resource) = (plain(&limit.stage), plain(&limit.resource));
+    match limit.kind {
+        LimitKind::Quota => format!(
+            "Raise the quota of {resource} (cpu.max, or cpu.cfs_quota_us in version 1), or make \
+             {stage} need less time on a core."
+        ),
+        LimitKind::Softirq => format!(
+            "Spread the packets over more cores: more receive queues (ethtool -L), or RPS \
+             (/sys/class/net/IFACE/queues/rx-0/rps_cpus); fewer, larger packets (GRO, MTU). {resource} \
+             should run no program beside."
+        ),
+        LimitKind::BlockThrottle => format!(
+            "Raise the limit of {resource} (io.max, or blkio.throttle.* in version 1), or make \
+             {stage} read and write less."
+        ),
+        LimitKind::DirtyThrottle => format!(
+            "Let {stage} write no faster than the disk: smaller bursts, direct I/O, or a faster \
+             disk. A higher vm.dirty_ratio only moves the moment at which it must wait."
+        ),
+        LimitKind::ReceiveBuffer => {
+            let share = view
+                .named(&limit.stage)
+                .map_or(0.0, |stage| view.busy(stage));
+            match share >= 0.8 {
+                true => format!(
+                    "{stage} is busy {}: give it a second worker (SO_REUSEPORT), or let it read many \
+                     at once (recvmmsg). A larger buffer (SO_RCVBUF, net.core.rmem_max) only helps \
+                     against bursts.",
+                    percent(share)
+                ),
+                false => format!(
+                    "{stage} is busy only {}: see what it waits for between two reads. A larger \
+                     buffer (SO_RCVBUF, net.core.rmem_max) only helps against bursts.",
+                    percent(share)
+                ),
+            }
+        }
+        LimitKind::AcceptQueue => format!(
+            "Let {stage} accept faster: a thread that does nothing else, or more workers with \
+             SO_REUSEPORT. A longer queue (listen's backlog, net.core.somaxconn) only helps against \
+             bursts."
+        ),
+        LimitKind::Qdisc => format!(
+            "Raise the rate (`tc qdisc change`, of {resource}), or send less. No core and no larger \
+             buffer helps."
+        ),
+        LimitKind::Lock => format!(
+            "Hold the lock for a shorter time: move what {stage} waits for out of the part it \
+             protects, or give each thread a part of its own. More threads only wait, too."
+        ),
+        LimitKind::Disk => format!(
+            "Give {stage} a faster disk, or fewer and larger requests; a cache, if it reads the same \
+             again."
+        ),
+    }
+}
+
+/// About a stage that is the cause: it works (10), sleeps (11), or waits for a core (12).
+pub(super) fn cause(view: &View<'_>, stage: usize, rule: u32) -> String {
+    let name = plain(view.name(stage));
+    match rule {
+        11 => format!(
+            "{name} has work and sleeps: see what it sleeps for (strace -f -p {}), and let it work \
+             meanwhile: a second worker, or more requests at once. A faster core does not help.",
+            pid(view, stage)
+        ),
+        12 => format!(
+            "Give {name} a core: fewer programs beside it, a larger share (nice, cpu.weight), or no \
+             pinning that keeps it from idle cores (taskset -p {}).",
+            pid(view, stage)
+        ),
+        _ if view.kind(stage) == "kernel" => {
+            format!("{name} is a thread of the kernel: see whom it works for.")
+        }
+        _ if view.idle_cores() >= 0.5 => format!(
+            "Give {name} a second worker (cores are idle), split its work in two, or make it \
+             faster: `perf record -p {}` says where its time goes.",
+            pid(view, stage)
+        ),
+        _ => format!(
+            "Make {name} faster: `perf record -p {}` says where its time goes. A second worker finds \
+             no idle core here.",
+            pid(view, stage)
+        ),
+    }
+}
+
+/// About cores that are busy all the time.
+pub(super) fn core(view: &View<'_>, stage: usize, core: usize, all_busy: bool) -> String {
+    let name = plain(view.name(stage));
+    match all_busy {
+        true => "More cores, or less work: no placement helps when all cores are busy.".into(),
+        false => format!(
+            "Let {name} run elsewhere: core {core} is full, and others are idle (taskset -p {}, \
+             cpuset.cpus).",
+            pid(view, stage)
+        ),
+    }
+}
+
+fn pid(view: &View<'_>, stage: usize) -> String {
+    let stages = view.linux.map_or(&[][..], |linux| &linux.stages);
+    let own = stages.iter().find(|own| own.stage == view.name(stage));
+    let pid = own.and_then(|own| own.pid);
+    pid.map_or("PID".into(), |pid| pid.to_string())
+}

@@ -1,0 +1,131 @@
+//! What one look at the machine found, before it is a picture.
+
+use std::collections::BTreeSet;
+
+use crate::sources::cores::CoreFigures;
+use crate::sources::descriptors::Holder;
+use crate::sources::disks::DiskFigures;
+use crate::sources::groups::BlockLimit;
+use crate::sources::qdiscs::Qdisc;
+use crate::sources::sockets::Socket;
+use crate::sources::threads::ThreadFigures;
+
+/// All figures of one look.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// How long it was.
+    pub length_ns: u64,
+    /// Threads, those that did nothing included.
+    pub threads: Vec<ThreadFigures>,
+    /// Sockets that were there at the end.
+    pub sockets: Vec<SocketFigures>,
+    /// Pipes whose processes did something.
+    pub pipes: Vec<PipeFigures>,
+    /// Cores.
+    pub cores: Vec<CoreFigures>,
+    /// Disks that did something.
+    pub disks: Vec<DiskFigures>,
+    /// Quotas of CPU time.
+    pub quotas: Vec<QuotaFigures>,
+    /// Limits of block I/O.
+    pub block_limits: Vec<BlockFigures>,
+    /// Queues before network interfaces.
+    pub qdiscs: Vec<QdiscFigures>,
+    /// Connections that were refused because a queue of them was full.
+    pub listen_overflows_per_s: f64,
+    /// Datagrams that arrived.
+    pub datagrams_per_s: f64,
+    /// The observer's own time on a core.
+    pub own_ns: u64,
+    /// What could not be seen, in sentences.
+    pub unseen: Vec<String>,
+}
+
+/// One socket over a look.
+#[derive(Debug, Clone)]
+pub struct SocketFigures {
+    /// As it was at the end.
+    pub last: Socket,
+    /// Processes that hold it.
+    pub owners: Vec<u32>,
+    /// The same with their descriptors.
+    pub holders: Vec<Holder>,
+    /// What stood in it, on average of samples, as [`Socket::received_bytes`] counts.
+    pub received_mean_bytes: f64,
+    /// What was sent and not acknowledged, on average of samples.
+    pub sent_mean_bytes: f64,
+    /// Bytes acknowledged in this look.
+    pub acknowledged_bytes: u64,
+    /// Segments with data sent in this look.
+    pub segments_out: u64,
+    /// The share of the look in which the other end's window was closed.
+    pub window_closed_ratio: f64,
+    /// Datagrams thrown away in this look.
+    pub drops: u64,
+}
+
+/// One pipe over a look.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PipeFigures {
+    /// Its inode.
+    pub inode: u64,
+    /// Processes that may read it.
+    pub readers: BTreeSet<u32>,
+    /// Processes that may write it.
+    pub writers: BTreeSet<u32>,
+    /// Bytes in it, on average of samples.
+    pub length_mean_bytes: f64,
+    /// Bytes that it takes.
+    pub capacity_bytes: u64,
+    /// Bytes that passed, at most: the lesser of what its readers read and its writers wrote.
+    pub bytes_per_s_max: Option<f64>,
+}
+
+/// A quota of CPU time, and whom it held up.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QuotaFigures {
+    /// The control group.
+    pub group: String,
+    /// Its cores' worth of time.
+    pub cores: f64,
+    /// Time that its threads were throttled, summed over cores, as a share of the look.
+    pub throttled_ratio: f64,
+    /// Its processes that were looked at.
+    pub pids: BTreeSet<u32>,
+}
+
+/// A limit of block I/O, and what passed it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct BlockFigures {
+    /// The control group.
+    pub group: String,
+    /// The limit.
+    pub limit: BlockLimit,
+    /// Bytes or requests per second that passed.
+    pub passed_per_s: f64,
+    /// The group's processes.
+    pub pids: BTreeSet<u32>,
+}
+
+/// One queue before a network interface over a look.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QdiscFigures {
+    /// As it was at the end.
+    pub last: Qdisc,
+    /// The interface's name.
+    pub interface: String,
+    /// Processes in its network namespace.
+    pub pids: BTreeSet<u32>,
+    /// Packets in it, on average of samples.
+    pub length_mean_packets: f64,
+    /// The share of samples in which something waited.
+    pub standing_ratio: f64,
+    /// Bytes per second that left it.
+    pub bytes_per_s: f64,
+    /// Packets per second that left it.
+    pub packets_per_s: f64,
+    /// Packets thrown away per second.
+    pub drops_per_s: f64,
+    /// Times per second that its rate limit held a packet back.
+    pub overlimits_per_s: f64,
+}

@@ -1,0 +1,248 @@
+//! The end of a look: from tallies to figures.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Look, counters, own_ns};
+use crate::figures::{
+    BlockFigures, Figures, PipeFigures, QdiscFigures, QuotaFigures, SocketFigures,
+};
+use crate::sources::descriptors::{Descriptors, Holder};
+use crate::sources::groups::Groups;
+use crate::sources::threads::ThreadFigures;
+use crate::sources::{cores, disks, pipes, qdiscs};
+use crate::{Error, wait};
+
+/// A thread that ran for less than this share is not looked at more closely.
+const ACTIVE: f64 = 0.001;
+
+impl Look {
+    /// Ends the look.
+    pub(crate) fn end(
+        mut self,
+        groups: &Groups,
+        mut threads: Vec<ThreadFigures>,
+        hidden: usize,
+        length_ns: u64,
+    ) -> Result<Figures, Error> {
+        let holders = threads.iter().filter(|thread| is_active(thread, length_ns));
+        self.descriptors.look(holders.map(|thread| thread.pid));
+        for thread in &mut threads {
+            self.refine(thread);
+        }
+        self.tell_unseen(hidden);
+        let cores_after = cores::read()?;
+        let now = counters();
+        let since = |i: usize| per_s(now[i].saturating_sub(self.counters[i]), length_ns);
+        Ok(Figures {
+            length_ns,
+            sockets: self.socket_figures(length_ns),
+            pipes: self.pipe_figures(length_ns),
+            quotas: self.quota_figures(groups, length_ns),
+            block_limits: self.block_figures(groups, length_ns),
+            qdiscs: self.qdisc_figures(length_ns),
+            cores: cores::between(&self.cores, &cores_after),
+            disks: disks::between(&self.disks, &disks::read(), length_ns),
+            listen_overflows_per_s: since(0),
+            datagrams_per_s: since(1),
+            own_ns: own_ns().saturating_sub(self.own_ns),
+            unseen: self.unseen.into_iter().collect(),
+            threads,
+        })
+    }
+
+    /// Tells pipes and sockets apart in what a thread slept in.
+    fn refine(&mut self, thread: &mut ThreadFigures) {
+        for (sleep, _) in &mut thread.sleeps {
+            let Some(descriptor) = sleep.descriptor else {
+                continue;
+            };
+            let pid = thread.pid;
+            self.descriptors.look([pid]);
+            let kind = self.descriptors.kind(Holder { pid, descriptor });
+            *sleep = wait::refined(*sleep, kind.map_or("other", |(kind, _)| kind));
+        }
+    }
+
+    fn tell_unseen(&mut self, hidden: usize) {
+        if hidden > 0 {
+            self.unseen.insert(format!(
+                "what {hidden} threads of other users wait for: only root may see that"
+            ));
+        }
+        if self.descriptors.hidden() > 0 {
+            self.unseen.insert(format!(
+                "pipes and sockets of {} processes of other users: only root may see those",
+                self.descriptors.hidden()
+            ));
+        }
+    }
+
+    fn socket_figures(&self, length_ns: u64) -> Vec<SocketFigures> {
+        let figures = |tally: &super::SocketTally| {
+            let (last, first) = (&tally.last, &tally.first);
+            let since = |now: u64, then: u64| match tally.new {
+                true => now,
+                false => now.saturating_sub(then),
+            };
+            let holders = self.descriptors.holders(last.inode);
+            let closed_us = since(
+                last.tcp.window_closed_us_total,
+                first.tcp.window_closed_us_total,
+            );
+            SocketFigures {
+                owners: distinct(holders),
+                holders: holders.to_vec(),
+                received_mean_bytes: tally.received_bytes / tally.samples,
+                sent_mean_bytes: tally.sent_bytes / tally.samples,
+                acknowledged_bytes: since(
+                    last.tcp.acknowledged_bytes_total,
+                    first.tcp.acknowledged_bytes_total,
+                ),
+                segments_out: since(last.tcp.segments_out_total, first.tcp.segments_out_total),
+                window_closed_ratio: (closed_us as f64 * 1e3 / length_ns as f64).min(1.0),
+                drops: since(last.drops_total, first.drops_total),
+                last: last.clone(),
+            }
+        };
+        self.sockets.values().map(figures).collect()
+    }
+
+    fn pipe_figures(&self, length_ns: u64) -> Vec<PipeFigures> {
+        let mut found = Vec::new();
+        for (inode, tally) in self.pipes.iter().filter(|(_, tally)| tally.samples > 0.0) {
+            let holders = self.descriptors.holders(*inode);
+            let writes = |holder: &&Holder| Descriptors::writes(**holder);
+            let writers: BTreeSet<u32> = holders.iter().filter(writes).map(|h| h.pid).collect();
+            let readers = holders.iter().filter(|holder| !writes(holder));
+            let readers: BTreeSet<u32> = readers.map(|h| h.pid).collect();
+            let passed = |pids: &BTreeSet<u32>, of: fn((u64, u64)) -> u64| {
+                let each = pids.iter().filter_map(|pid| {
+                    let (now, then) = (pipes::bytes_total(*pid)?, *self.io.get(pid)?);
+                    Some(of(now).saturating_sub(of(then)))
+                });
+                each.sum::<u64>()
+            };
+            let bytes = passed(&readers, |io| io.0).min(passed(&writers, |io| io.1));
+            found.push(PipeFigures {
+                inode: *inode,
+                readers,
+                writers,
+                length_mean_bytes: tally.bytes / tally.samples,
+                capacity_bytes: tally.capacity_bytes,
+                bytes_per_s_max: (bytes > 0).then(|| per_s(bytes, self.learned_ns(length_ns))),
+            });
+        }
+        found
+    }
+
+    /// How long ago the processes' bytes were first read.
+    fn learned_ns(&self, length_ns: u64) -> u64 {
+        let since = self.learned.map(|at| at.elapsed().as_nanos() as u64);
+        since.unwrap_or(length_ns).max(1)
+    }
+
+    fn quota_figures(&self, groups: &Groups, length_ns: u64) -> Vec<QuotaFigures> {
+        let mut found: BTreeMap<String, QuotaFigures> = BTreeMap::new();
+        for (pid, before) in &self.limits {
+            let (Some((group, _, then)), Some((_, cores, now))) =
+                (&before.quota, groups.read(*pid).quota)
+            else {
+                continue;
+            };
+            let throttled_ns = now.saturating_sub(*then);
+            let quota = found.entry(group.clone()).or_insert(QuotaFigures {
+                group: group.clone(),
+                cores,
+                throttled_ratio: throttled_ns as f64 / self.learned_ns(length_ns) as f64,
+                pids: BTreeSet::new(),
+            });
+            quota.pids.insert(*pid);
+        }
+        found.into_values().collect()
+    }
+
+    fn block_figures(&self, groups: &Groups, length_ns: u64) -> Vec<BlockFigures> {
+        let mut found: Vec<BlockFigures> = Vec::new();
+        for (pid, before) in &self.limits {
+            let (Some((group, then)), Some((_, now))) = (&before.block, groups.read(*pid).block)
+            else {
+                continue;
+            };
+            for limit in now {
+                let same = |old: &&crate::sources::groups::BlockLimit| {
+                    old.name == limit.name && old.device == limit.device
+                };
+                let passed = then
+                    .iter()
+                    .find(same)
+                    .map_or(0, |old| limit.passed_total.saturating_sub(old.passed_total));
+                let known = found
+                    .iter_mut()
+                    .find(|own| own.group == *group && same(&&own.limit));
+                match known {
+                    Some(own) => {
+                        own.pids.insert(*pid);
+                    }
+                    None => found.push(BlockFigures {
+                        group: group.clone(),
+                        passed_per_s: per_s(passed, self.learned_ns(length_ns)),
+                        limit,
+                        pids: BTreeSet::from([*pid]),
+                    }),
+                }
+            }
+        }
+        found
+    }
+
+    fn qdisc_figures(&self, length_ns: u64) -> Vec<QdiscFigures> {
+        let mut found = Vec::new();
+        for ((namespace, ..), tally) in &self.qdiscs {
+            let (last, first) = (&tally.last, &tally.first);
+            let bytes = last.sent_bytes_total.saturating_sub(first.sent_bytes_total);
+            let packets = last
+                .sent_packets_total
+                .saturating_sub(first.sent_packets_total);
+            if packets == 0 && tally.packets == 0.0 {
+                continue;
+            }
+            let drops = last.drops_total.saturating_sub(first.drops_total);
+            let overlimits = last.overlimits_total.saturating_sub(first.overlimits_total);
+            let pids = self.namespaces.get(namespace).cloned().unwrap_or_default();
+            found.push(QdiscFigures {
+                interface: self.interface_name(*namespace, last.interface),
+                pids,
+                length_mean_packets: tally.packets / tally.samples,
+                standing_ratio: tally.standing / tally.samples,
+                bytes_per_s: per_s(bytes, length_ns),
+                packets_per_s: per_s(packets, length_ns),
+                drops_per_s: per_s(drops, length_ns),
+                overlimits_per_s: per_s(overlimits, length_ns),
+                last: last.clone(),
+            });
+        }
+        found
+    }
+
+    fn interface_name(&self, namespace: Option<u64>, interface: u32) -> String {
+        match namespace {
+            None => qdiscs::interface_name(interface),
+            // Its /sys is that of the mount namespace, so of another network.
+            Some(_) => format!("interface {interface} of another network namespace"),
+        }
+    }
+}
+
+/// Whether a thread did enough to be looked at more closely.
+fn is_active(thread: &ThreadFigures, length_ns: u64) -> bool {
+    thread.running_ns as f64 > ACTIVE * length_ns as f64
+}
+
+fn distinct(holders: &[Holder]) -> Vec<u32> {
+    let pids: BTreeSet<u32> = holders.iter().map(|holder| holder.pid).collect();
+    pids.into_iter().collect()
+}
+
+fn per_s(count: u64, length_ns: u64) -> f64 {
+    count as f64 / (length_ns.max(1) as f64 / 1e9)
+}

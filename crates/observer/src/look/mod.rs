@@ -1,0 +1,206 @@
+//! What is counted while a look lasts.
+
+mod end;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Instant;
+
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::procfs::{self, CoreStat, DiskStat};
+use crate::sources::descriptors::{Descriptors, Holder};
+use crate::sources::groups::{GroupLimits, Groups};
+use crate::sources::pipes;
+use crate::sources::qdiscs::{self, Qdisc};
+use crate::sources::sockets::{self, Socket, Sockets};
+use crate::sources::{cores, disks};
+use crate::{Error, namespaces};
+
+/// Pipes that are looked at, at most.
+const PIPES_MAX: usize = 256;
+
+/// What is counted while a look lasts.
+pub(crate) struct Look {
+    pub(crate) began: Instant,
+    own_ns: u64,
+    cores: Vec<CoreStat>,
+    disks: Vec<DiskStat>,
+    counters: [u64; 2],
+    descriptors: Descriptors,
+    sockets: HashMap<u64, SocketTally>,
+    pipes: BTreeMap<u64, PipeTally>,
+    qdiscs: BTreeMap<(Option<u64>, u32, u32), QdiscTally>,
+    limits: BTreeMap<u32, GroupLimits>,
+    io: HashMap<u32, (u64, u64)>,
+    namespaces: BTreeMap<Option<u64>, BTreeSet<u32>>,
+    /// When the processes' bytes and limits were first read.
+    learned: Option<Instant>,
+    unseen: BTreeSet<String>,
+}
+
+struct SocketTally {
+    first: Socket,
+    last: Socket,
+    received_bytes: f64,
+    sent_bytes: f64,
+    samples: f64,
+    new: bool,
+}
+
+struct PipeTally {
+    holder: Holder,
+    bytes: f64,
+    samples: f64,
+    capacity_bytes: u64,
+}
+
+struct QdiscTally {
+    first: Qdisc,
+    last: Qdisc,
+    packets: f64,
+    standing: f64,
+    samples: f64,
+}
+
+/// The observer's own time on cores so far.
+pub(crate) fn own_ns() -> u64 {
+    let now = clock_gettime(ClockId::ProcessCPUTime);
+    (now.tv_sec as u64).saturating_mul(1_000_000_000) + now.tv_nsec as u64
+}
+
+impl Look {
+    /// Begins a look.
+    pub(crate) fn begin(own_ns: u64) -> Result<Look, Error> {
+        let mut look = Look {
+            began: Instant::now(),
+            own_ns,
+            cores: cores::read()?,
+            disks: disks::read(),
+            counters: counters(),
+            descriptors: Descriptors::default(),
+            sockets: HashMap::new(),
+            pipes: BTreeMap::new(),
+            qdiscs: BTreeMap::new(),
+            limits: BTreeMap::new(),
+            io: HashMap::new(),
+            namespaces: namespaces::of_processes(procfs::numbers("/proc").into_iter()),
+            learned: None,
+            unseen: BTreeSet::new(),
+        };
+        look.slow();
+        Ok(look)
+    }
+
+    /// Learns what the processes that do something hold, and what limits them.
+    pub(crate) fn learn(&mut self, groups: &Groups, active: &BTreeSet<u32>) {
+        self.descriptors.look(active.iter().copied());
+        self.learned = Some(Instant::now());
+        for pid in active {
+            self.limits.insert(*pid, groups.read(*pid));
+            if let Some(bytes) = pipes::bytes_total(*pid) {
+                self.io.insert(*pid, bytes);
+            }
+        }
+        let pipes: Vec<u64> = self.descriptors.pipes().take(PIPES_MAX).collect();
+        for inode in pipes {
+            if let Some(holder) = self.descriptors.holders(inode).first() {
+                self.pipes.insert(
+                    inode,
+                    PipeTally {
+                        holder: *holder,
+                        bytes: 0.0,
+                        samples: 0.0,
+                        capacity_bytes: 0,
+                    },
+                );
+            }
+        }
+    }
+
+    /// Asks what can be asked often.
+    pub(crate) fn fast(&mut self) {
+        for pipe in self.pipes.values_mut() {
+            if let Some(length) = pipes::length(pipe.holder) {
+                pipe.bytes += length.length_bytes as f64;
+                pipe.samples += 1.0;
+                pipe.capacity_bytes = length.capacity_bytes;
+            }
+        }
+    }
+
+    /// Asks what takes longer to answer.
+    pub(crate) fn slow(&mut self) {
+        for (namespace, pids) in self.namespaces.clone() {
+            let read = || Ok((sockets::read()?, qdiscs::read()?));
+            let found = match (namespace, pids.first()) {
+                (Some(_), Some(pid)) => namespaces::inside(*pid, read),
+                _ => read(),
+            };
+            match found {
+                Ok((sockets, qdiscs)) => {
+                    self.take_sockets(sockets);
+                    self.take_qdiscs(namespace, qdiscs);
+                }
+                Err(error) if namespace.is_none() => {
+                    let told =
+                        format!("sockets and interfaces: the kernel does not tell ({error})");
+                    self.unseen.insert(told);
+                }
+                Err(_) => {
+                    self.unseen.insert(
+                        "sockets in other network namespaces: only root may look into those".into(),
+                    );
+                }
+            }
+        }
+    }
+
+    fn take_sockets(&mut self, sockets: Sockets) {
+        let new = !self.sockets.is_empty();
+        for (inode, socket) in sockets {
+            let (received, sent) = (socket.received_bytes as f64, socket.sent_bytes as f64);
+            let tally = self.sockets.entry(inode).or_insert_with(|| SocketTally {
+                first: socket.clone(),
+                last: socket.clone(),
+                received_bytes: 0.0,
+                sent_bytes: 0.0,
+                samples: 0.0,
+                new,
+            });
+            tally.received_bytes += received;
+            tally.sent_bytes += sent;
+            tally.samples += 1.0;
+            tally.last = socket;
+        }
+    }
+
+    fn take_qdiscs(&mut self, namespace: Option<u64>, qdiscs: Vec<Qdisc>) {
+        for qdisc in qdiscs {
+            let key = (namespace, qdisc.interface, qdisc.handle);
+            let tally = self.qdiscs.entry(key).or_insert_with(|| QdiscTally {
+                first: qdisc.clone(),
+                last: qdisc.clone(),
+                packets: 0.0,
+                standing: 0.0,
+                samples: 0.0,
+            });
+            tally.packets += qdisc.length_packets as f64;
+            tally.standing += f64::from(u8::from(qdisc.length_packets > 0));
+            tally.samples += 1.0;
+            tally.last = qdisc;
+        }
+    }
+}
+
+/// Connections refused because their queue was full, and datagrams that arrived.
+fn counters() -> [u64; 2] {
+    let (netstat, snmp) = ("/proc/net/netstat", "/proc/net/snmp");
+    let counter = |file: &str, group, name| {
+        let text = procfs::text(file).unwrap_or_default();
+        procfs::counter(&text, group, name).unwrap_or(0)
+    };
+    [
+        counter(netstat, "TcpExt", "ListenOverflows"),
+        counter(snmp, "Udp", "InDatagrams"),
+    ]
+}

@@ -1,0 +1,240 @@
+//! What stands in the files of /proc, as proc(5) describes it. Nothing here trusts its input:
+//! what does not parse is none.
+
+/// `/proc/PID/task/TID/schedstat`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SchedStat {
+    /// Time on a core, in nanoseconds.
+    pub running_ns: u64,
+    /// Time ready to run and not running, in nanoseconds.
+    pub ready_ns: u64,
+    /// Times that it got a core.
+    pub slices: u64,
+}
+
+/// Reads a `schedstat`.
+pub fn sched_stat(text: &str) -> Option<SchedStat> {
+    let mut words = text.split_ascii_whitespace().map(|word| word.parse().ok());
+    Some(SchedStat {
+        running_ns: words.next()??,
+        ready_ns: words.next()??,
+        slices: words.next()??,
+    })
+}
+
+/// `/proc/PID/task/TID/syscall`: where a thread is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SystemCall {
+    /// On a core, or ready.
+    Running,
+    /// Asleep, and not by a system call.
+    Outside,
+    /// Asleep in a system call.
+    Inside {
+        /// The call's number.
+        number: i64,
+        /// Its arguments.
+        arguments: [u64; 6],
+    },
+}
+
+/// Reads a `syscall`.
+pub fn system_call(text: &str) -> Option<SystemCall> {
+    let mut words = text.split_ascii_whitespace();
+    let first = words.next()?;
+    if first == "running" {
+        return Some(SystemCall::Running);
+    }
+    let number: i64 = first.parse().ok()?;
+    if number < 0 {
+        return Some(SystemCall::Outside);
+    }
+    let mut arguments = [0; 6];
+    for argument in &mut arguments {
+        *argument = hexadecimal(words.next()?)?;
+    }
+    Some(SystemCall::Inside { number, arguments })
+}
+
+fn hexadecimal(word: &str) -> Option<u64> {
+    u64::from_str_radix(word.strip_prefix("0x")?, 16).ok()
+}
+
+/// The letter of a task's state and the core it was last on, from a `stat`.
+pub fn task_state(text: &str) -> Option<(char, usize)> {
+    let rest = after_name(text)?;
+    let mut words = rest.split_ascii_whitespace();
+    let state = words.next()?.chars().next()?;
+    // The state is the third field, the core the 39th.
+    let core = words.nth(35)?.parse().ok()?;
+    Some((state, core))
+}
+
+/// The parent of a process, from its `stat`.
+pub fn parent(text: &str) -> Option<u32> {
+    after_name(text)?
+        .split_ascii_whitespace()
+        .nth(1)?
+        .parse()
+        .ok()
+}
+
+/// A name may hold blanks and brackets; the last bracket ends it.
+fn after_name(text: &str) -> Option<&str> {
+    text.rsplit_once(')').map(|(_, rest)| rest)
+}
+
+/// One core's line of `/proc/stat`, in ticks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct CoreStat {
+    /// The kernel's number.
+    pub core: usize,
+    /// user, nice, system, interrupts and stolen time.
+    pub busy: u64,
+    /// Soft interrupts, not in `busy`.
+    pub softirq: u64,
+    /// Idle, waiting for a disk included.
+    pub idle: u64,
+}
+
+/// The cores of `/proc/stat`.
+pub fn core_stats(text: &str) -> Vec<CoreStat> {
+    text.lines().filter_map(core_stat).collect()
+}
+
+fn core_stat(line: &str) -> Option<CoreStat> {
+    let mut words = line.split_ascii_whitespace();
+    let core = words.next()?.strip_prefix("cpu")?.parse().ok()?;
+    let ticks: Vec<u64> = words.map_while(|word| word.parse().ok()).collect();
+    let at = |i: usize| ticks.get(i).copied().unwrap_or(0);
+    (ticks.len() >= 4).then(|| CoreStat {
+        core,
+        busy: [0, 1, 2, 5, 7].into_iter().map(at).sum(),
+        softirq: at(6),
+        idle: at(3).saturating_add(at(4)),
+    })
+}
+
+/// One line of `/proc/diskstats`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DiskStat {
+    /// Major and minor number.
+    pub device: (u32, u32),
+    /// Its name.
+    pub name: String,
+    /// Requests completed.
+    pub completed: u64,
+    /// Milliseconds in which there was at least one request.
+    pub busy_ms: u64,
+    /// Milliseconds summed over all requests.
+    pub weighted_ms: u64,
+}
+
+/// The disks of `/proc/diskstats`.
+pub fn disk_stats(text: &str) -> Vec<DiskStat> {
+    text.lines().filter_map(disk_stat).collect()
+}
+
+fn disk_stat(line: &str) -> Option<DiskStat> {
+    let words: Vec<&str> = line.split_ascii_whitespace().collect();
+    let number = |i: usize| words.get(i)?.parse::<u64>().ok();
+    Some(DiskStat {
+        device: (words.first()?.parse().ok()?, words.get(1)?.parse().ok()?),
+        name: (*words.get(2)?).to_owned(),
+        completed: number(3)?.saturating_add(number(7)?),
+        busy_ms: number(12)?,
+        weighted_ms: number(13)?,
+    })
+}
+
+/// Packets that the cores' backlogs dropped, from `/proc/net/softnet_stat`.
+pub fn softnet_dropped(text: &str) -> u64 {
+    let second = |line: &str| u64::from_str_radix(line.split_ascii_whitespace().nth(1)?, 16).ok();
+    text.lines().filter_map(second).fold(0, u64::saturating_add)
+}
+
+/// A counter of `/proc/net/netstat` or `/proc/net/snmp`: a line of names above a line of figures.
+pub fn counter(text: &str, group: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines().filter_map(|line| line.split_once(": "));
+    let mut own = lines.by_ref().filter(|(of, _)| *of == group);
+    let (names, figures) = (own.next()?.1, own.next()?.1);
+    let mut pairs = names.split(' ').zip(figures.split(' '));
+    pairs.find(|(of, _)| *of == name)?.1.parse().ok()
+}
+
+/// `pipe:[123]` or `socket:[123]`: the kind and its inode.
+pub fn inode(link: &str) -> Option<(&str, u64)> {
+    let (kind, rest) = link.split_once(":[")?;
+    Some((kind, rest.strip_suffix(']')?.parse().ok()?))
+}
+
+/// The flags of a `/proc/PID/fdinfo/FD`, as open(2) has them.
+pub fn flags(text: &str) -> Option<u32> {
+    let line = text.lines().find_map(|line| line.strip_prefix("flags:"))?;
+    u32::from_str_radix(line.trim(), 8).ok()
+}
+
+/// The groups of a `/proc/PID/cgroup`: controllers (none for version 2) and path.
+pub fn cgroup_paths(text: &str) -> Vec<(String, String)> {
+    let split = |line: &str| {
+        let mut parts = line.splitn(3, ':').skip(1);
+        Some((parts.next()?.to_owned(), parts.next()?.to_owned()))
+    };
+    text.lines().filter_map(split).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_is_running_asleep_or_in_a_call() {
+        assert_eq!(system_call("running\n"), Some(SystemCall::Running));
+        assert_eq!(system_call("-1 0x7ffd 0x7f\n"), Some(SystemCall::Outside));
+        let read = system_call("0 0x3 0x7f00 0x20 0x0 0x0 0x1 0x7fff 0x7f\n");
+        let wanted = SystemCall::Inside {
+            number: 0,
+            arguments: [3, 0x7f00, 0x20, 0, 0, 1],
+        };
+        assert_eq!(read, Some(wanted));
+        assert_eq!(system_call("0 0x3"), None);
+    }
+
+    #[test]
+    fn names_with_brackets_do_not_shift_the_fields() {
+        let fields: Vec<String> = (4..=52).map(|field| field.to_string()).collect();
+        let text = format!("7 (a) b (c) S {}", fields.join(" "));
+        assert_eq!(task_state(&text), Some(('S', 39)));
+        assert_eq!(parent(&text), Some(4));
+    }
+
+    #[test]
+    fn counters_stand_below_their_names() {
+        let text = "TcpExt: A ListenOverflows\nTcpExt: 1 42\nIpExt: A\nIpExt: 9\n";
+        assert_eq!(counter(text, "TcpExt", "ListenOverflows"), Some(42));
+        assert_eq!(counter(text, "IpExt", "A"), Some(9));
+        assert_eq!(counter(text, "TcpExt", "B"), None);
+    }
+
+    #[test]
+    fn cores_disks_links_and_flags() {
+        let stat = "cpu  1 2\ncpu1 10 1 5 80 3 2 7 4 0 0\nintr 5\n";
+        let core = core_stats(stat)[0];
+        assert_eq!(
+            (core.core, core.busy, core.softirq, core.idle),
+            (1, 22, 7, 83)
+        );
+        let disks = "254 0 vda 10 0 80 4 20 0 160 8 0 12 16 0 0\n";
+        let disk = &disk_stats(disks)[0];
+        assert_eq!(
+            (disk.completed, disk.busy_ms, disk.weighted_ms),
+            (30, 12, 16)
+        );
+        assert_eq!(inode("pipe:[17]"), Some(("pipe", 17)));
+        assert_eq!(inode("/dev/null"), None);
+        assert_eq!(flags("pos:\t0\nflags:\t0100001\n"), Some(0o100001));
+        let groups = cgroup_paths("4:cpu,cpuacct:/a\n0::/b:c\n");
+        assert_eq!(groups[0], ("cpu,cpuacct".into(), "/a".into()));
+        assert_eq!(groups[1], (String::new(), "/b:c".into()));
+    }
+}

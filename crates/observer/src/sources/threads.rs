@@ -1,0 +1,295 @@
+//! Threads: how long each ran and was ready (exact, from `schedstat`), and what it slept in
+//! (samples of `syscall`).
+//!
+//! Only threads that ran since the last scan are sampled; one that slept all the time is looked at
+//! once, at the end: it slept in what it sleeps in.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
+
+use brigade_model::profile::Wait;
+
+use crate::procfs::{self, SchedStat};
+use crate::wait::{self, Sleep};
+
+/// Threads that are sampled at most; the machine may have many thousands.
+const SAMPLED_MAX: usize = 256;
+/// Sleeping threads that are looked at once at the end, at most.
+const SLEEPERS_MAX: usize = 4096;
+
+/// What one thread did while it was looked at.
+#[derive(Debug, Clone)]
+pub struct ThreadFigures {
+    /// Its process.
+    pub pid: u32,
+    /// Its number.
+    pub tid: u32,
+    /// The process that started its process.
+    pub parent: u32,
+    /// Its process's name.
+    pub process: String,
+    /// Its own name.
+    pub name: String,
+    /// The core that it was last on.
+    pub core: usize,
+    /// Time on a core.
+    pub running_ns: u64,
+    /// Time ready to run without a core.
+    pub ready_ns: u64,
+    /// Time asleep.
+    pub sleeping_ns: u64,
+    /// What it slept in, as shares of the time asleep; none when that could not be seen.
+    pub sleeps: Vec<(Sleep, f64)>,
+    /// Whether it is one of the kernel's own.
+    pub is_kernel: bool,
+}
+
+struct Known {
+    pid: u32,
+    name: String,
+    began: SchedStat,
+    last: SchedStat,
+    /// Open while it is sampled.
+    call: Option<File>,
+    tally: BTreeMap<Sleep, u32>,
+    /// It ran since the look before.
+    active: bool,
+    seen: bool,
+}
+
+struct Process {
+    name: String,
+    parent: u32,
+    is_kernel: bool,
+}
+
+/// The source.
+#[derive(Default)]
+pub struct Threads {
+    known: HashMap<u32, Known>,
+    processes: HashMap<u32, Process>,
+    /// Threads whose calls may not be read.
+    hidden: HashSet<u32>,
+}
+
+impl Threads {
+    /// Begins a look.
+    pub fn begin(&mut self) {
+        self.scan();
+        for known in self.known.values_mut() {
+            known.began = known.last;
+            known.tally.clear();
+        }
+        self.choose();
+    }
+
+    /// Chooses whom to sample anew: who ran since the look began, or in the look before.
+    pub fn rescan(&mut self) {
+        self.scan();
+        self.choose();
+    }
+
+    /// The processes with threads that are sampled.
+    pub fn active_processes(&self) -> BTreeSet<u32> {
+        let sampled = self.known.values().filter(|known| known.call.is_some());
+        sampled.map(|known| known.pid).collect()
+    }
+
+    /// Looks where the active threads are.
+    pub fn sample(&mut self) {
+        let mut buffer = [0; 256];
+        for (tid, known) in &mut self.known {
+            let Some(file) = &known.call else { continue };
+            let Ok(read) = file.read_at(&mut buffer, 0) else {
+                // Gone, or it has become another user's.
+                self.hidden.insert(*tid);
+                known.call = None;
+                continue;
+            };
+            let text = String::from_utf8_lossy(&buffer[..read]);
+            if let Some(sleep) = procfs::system_call(&text).and_then(wait::sleep) {
+                *known.tally.entry(sleep).or_default() += 1;
+            }
+        }
+    }
+
+    /// Ends a look of so long.
+    pub fn end(&mut self, length_ns: u64) -> Vec<ThreadFigures> {
+        self.scan();
+        let mut looks_left = SLEEPERS_MAX;
+        let mut figures = Vec::with_capacity(self.known.len());
+        let mut processes = std::mem::take(&mut self.processes);
+        for (tid, known) in &mut self.known {
+            let Some(process) = processes.get(&known.pid) else {
+                continue;
+            };
+            if known.tally.is_empty() && looks_left > 0 && !process.is_kernel {
+                looks_left -= 1;
+                if let Some(sleep) = look(known.pid, *tid) {
+                    known.tally.insert(sleep, 1);
+                }
+            }
+            let (state, core) = match known.active {
+                true => state(known.pid, *tid),
+                false => (None, 0),
+            };
+            let _ = state;
+            figures.push(thread(*tid, known, process, core, length_ns));
+        }
+        std::mem::swap(&mut self.processes, &mut processes);
+        figures
+    }
+
+    /// Threads whose waits may not be seen, because they are another user's.
+    pub fn hidden(&self) -> usize {
+        self.hidden.len()
+    }
+
+    /// Reads what every thread ran, and notices new and ended ones.
+    fn scan(&mut self) {
+        for known in self.known.values_mut() {
+            known.seen = false;
+        }
+        for pid in procfs::numbers("/proc") {
+            let tasks = format!("/proc/{pid}/task");
+            for tid in procfs::numbers(&tasks) {
+                let path = format!("{tasks}/{tid}/schedstat");
+                let Some(now) = procfs::text(path).and_then(|text| procfs::sched_stat(&text))
+                else {
+                    continue;
+                };
+                self.found(pid, tid, now);
+            }
+        }
+        self.known.retain(|_, known| known.seen);
+        let alive: HashSet<u32> = self.known.values().map(|known| known.pid).collect();
+        self.processes.retain(|pid, _| alive.contains(pid));
+        let known = &self.known;
+        self.hidden.retain(|tid| known.contains_key(tid));
+    }
+
+    fn found(&mut self, pid: u32, tid: u32, now: SchedStat) {
+        if let Some(known) = self.known.get_mut(&tid)
+            && known.pid == pid
+            && known.last.slices <= now.slices
+        {
+            known.seen = true;
+            known.active |=
+                now.slices > known.last.slices || now.running_ns > known.last.running_ns;
+            known.last = now;
+            return;
+        }
+        let folder = format!("/proc/{pid}");
+        let Some(name) = procfs::name(&format!("{folder}/task/{tid}")) else {
+            return;
+        };
+        self.processes
+            .entry(pid)
+            .or_insert_with(|| process(pid, &folder));
+        let known = Known {
+            pid,
+            name,
+            // A thread that is new in the middle of a look began at nothing.
+            began: now,
+            last: now,
+            call: None,
+            tally: BTreeMap::new(),
+            active: false,
+            seen: true,
+        };
+        self.known.insert(tid, known);
+    }
+
+    /// Opens the files of those that are to be sampled, and closes the others'.
+    fn choose(&mut self) {
+        let own = std::process::id();
+        let mut active: Vec<(u64, u32)> = Vec::new();
+        for (tid, known) in &self.known {
+            let process = self.processes.get(&known.pid);
+            let kernel = process.is_none_or(|process| process.is_kernel);
+            if known.active && !kernel && known.pid != own && !self.hidden.contains(tid) {
+                active.push((known.last.slices.saturating_sub(known.began.slices), *tid));
+            }
+        }
+        active.sort_unstable_by(|a, b| b.cmp(a));
+        active.truncate(SAMPLED_MAX);
+        let chosen: HashSet<u32> = active.into_iter().map(|(_, tid)| tid).collect();
+        for (tid, known) in &mut self.known {
+            match (chosen.contains(tid), known.call.is_some()) {
+                (true, false) => {
+                    let path = format!("/proc/{}/task/{tid}/syscall", known.pid);
+                    known.call = File::open(path).ok();
+                    if known.call.is_none() {
+                        self.hidden.insert(*tid);
+                    }
+                }
+                (false, true) => known.call = None,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn process(pid: u32, folder: &str) -> Process {
+    let stat = procfs::text(format!("{folder}/stat"));
+    let parent = stat.and_then(|text| procfs::parent(&text)).unwrap_or(0);
+    Process {
+        name: procfs::name(folder).unwrap_or_else(|| pid.to_string()),
+        parent,
+        // The kernel's threads are children of kthreadd, which is process 2.
+        is_kernel: pid == 2 || parent == 2,
+    }
+}
+
+fn look(pid: u32, tid: u32) -> Option<Sleep> {
+    let text = procfs::text(format!("/proc/{pid}/task/{tid}/syscall"))?;
+    wait::sleep(procfs::system_call(&text)?)
+}
+
+fn state(pid: u32, tid: u32) -> (Option<char>, usize) {
+    let text = procfs::text(format!("/proc/{pid}/task/{tid}/stat"));
+    match text.and_then(|text| procfs::task_state(&text)) {
+        Some((state, core)) => (Some(state), core),
+        None => (None, 0),
+    }
+}
+
+fn thread(
+    tid: u32,
+    known: &mut Known,
+    process: &Process,
+    core: usize,
+    length_ns: u64,
+) -> ThreadFigures {
+    let running_ns = known.last.running_ns.saturating_sub(known.began.running_ns);
+    let running_ns = running_ns.min(length_ns);
+    let ready_ns = known.last.ready_ns.saturating_sub(known.began.ready_ns);
+    let ready_ns = ready_ns.min(length_ns - running_ns);
+    let samples: u32 = known.tally.values().sum();
+    let share = |count: &u32| f64::from(*count) / f64::from(samples.max(1));
+    let sleeps = known
+        .tally
+        .iter()
+        .map(|(sleep, count)| (*sleep, share(count)));
+    let figures = ThreadFigures {
+        pid: known.pid,
+        tid,
+        parent: process.parent,
+        process: process.name.clone(),
+        name: known.name.clone(),
+        core,
+        running_ns,
+        ready_ns,
+        sleeping_ns: length_ns - running_ns - ready_ns,
+        sleeps: sleeps.collect(),
+        is_kernel: process.is_kernel,
+    };
+    known.active = known.last.slices > known.began.slices;
+    figures
+}
+
+/// Whether a wait is one that a thread is in because a file system or disk does not answer.
+pub fn is_storage(wait: Wait) -> bool {
+    matches!(wait, Wait::Disk | Wait::DirtyThrottle)
+}
