@@ -25,6 +25,11 @@ impl Sleep {
         }
     }
 
+    /// Whether it is in a write to something that is not known yet.
+    pub fn writes(&self) -> bool {
+        self.wait == Wait::Disk && self.address == Some(WRITES)
+    }
+
     fn on(wait: Wait, descriptor: u64) -> Sleep {
         Sleep {
             descriptor: u32::try_from(descriptor).ok(),
@@ -127,7 +132,7 @@ pub fn refined(sleep: Sleep, kind: &str) -> Sleep {
     if sleep.wait != Wait::Disk || sleep.descriptor.is_none() {
         return sleep;
     }
-    let writes = sleep.address == Some(WRITES);
+    let writes = sleep.writes();
     let wait = match (kind, writes) {
         ("pipe", false) => Wait::PipeRead,
         ("pipe", true) => Wait::PipeWrite,

@@ -4,6 +4,7 @@
 //! printed seed. It is run and explained as a user would do it: `brigade run`, `brigade explain`.
 
 mod cases;
+pub mod linux;
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};

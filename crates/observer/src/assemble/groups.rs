@@ -1,6 +1,7 @@
 //! From threads to stages: threads of one name in one process are one stage, and a worker process
 //! that was forked by a process of its own name belongs to that one.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use brigade_model::profile::{StageTimes, Wait};
@@ -20,8 +21,6 @@ const HELD: f64 = 0.05;
 pub struct Member {
     /// Its process.
     pub pid: u32,
-    /// Its number.
-    pub tid: u32,
     /// The core that it was last on.
     pub core: usize,
     /// Its times.
@@ -39,7 +38,7 @@ pub struct Group {
     pub pid: u32,
     /// Whether it is one of the kernel's own.
     pub is_kernel: bool,
-    /// Its threads that did something.
+    /// Its threads that did something; if none did, the one that did most.
     pub members: Vec<Member>,
     /// All its threads.
     pub threads: u64,
@@ -50,11 +49,6 @@ impl Group {
     pub fn mean(&self, share: impl Fn(&Member) -> f64) -> f64 {
         let sum: f64 = self.members.iter().map(share).sum();
         sum / self.members.len().max(1) as f64
-    }
-
-    /// The share of its time in which it slept in something.
-    pub fn waited(&self, wait: Wait) -> f64 {
-        self.mean(|member| member.waited(wait))
     }
 
     /// All waits of its members, as shares of its time, the largest first.
@@ -79,6 +73,12 @@ impl Group {
 }
 
 impl Member {
+    fn did_something(&self) -> bool {
+        let times = &self.times;
+        let held = times.blocked_ratio + self.waited(Wait::Lock) + self.waited(Wait::Disk);
+        times.busy_ratio >= RAN || times.ready_ratio >= RAN || held >= HELD
+    }
+
     /// The share of its time in which it slept in something.
     pub fn waited(&self, wait: Wait) -> f64 {
         let own = self.waits.iter().filter(|(sleep, _)| sleep.wait == wait);
@@ -90,6 +90,7 @@ impl Member {
 pub fn groups(figures: &Figures, roles: &Roles) -> Vec<Group> {
     let roots = roots(figures);
     let mut found: BTreeMap<(u32, String), Group> = BTreeMap::new();
+    let mut idlers: BTreeMap<(u32, String), Member> = BTreeMap::new();
     for thread in figures
         .threads
         .iter()
@@ -97,7 +98,8 @@ pub fn groups(figures: &Figures, roles: &Roles) -> Vec<Group> {
     {
         let root = roots.get(&thread.pid).copied().unwrap_or(thread.pid);
         let name = stage_name(thread);
-        let group = found.entry((root, name.clone())).or_insert(Group {
+        let key = (root, name.clone());
+        let group = found.entry(key.clone()).or_insert(Group {
             name,
             pid: root,
             is_kernel: thread.is_kernel,
@@ -105,13 +107,27 @@ pub fn groups(figures: &Figures, roles: &Roles) -> Vec<Group> {
             threads: 0,
         });
         group.threads += 1;
-        group
-            .members
-            .extend(member(thread, figures.length_ns, roles));
+        let member = member(thread, figures.length_ns, roles);
+        match member.did_something() {
+            true => group.members.push(member),
+            false => keep_most(idlers.entry(key), member),
+        }
+    }
+    for (key, group) in &mut found {
+        if let (true, Some(idler)) = (group.members.is_empty(), idlers.remove(key)) {
+            group.members.push(idler);
+        }
     }
     let mut groups: Vec<Group> = found.into_values().collect();
     name_apart(&mut groups);
     groups
+}
+
+fn keep_most(place: Entry<'_, (u32, String), Member>, member: Member) {
+    let most = place.or_insert_with(|| member.clone());
+    if member.times.busy_ratio > most.times.busy_ratio {
+        *most = member;
+    }
 }
 
 /// For each process the one that it belongs to: itself, or the process that forked it and others of
@@ -185,7 +201,7 @@ fn name_apart(groups: &mut [Group]) {
     }
 }
 
-fn member(thread: &ThreadFigures, length_ns: u64, roles: &Roles) -> Option<Member> {
+fn member(thread: &ThreadFigures, length_ns: u64, roles: &Roles) -> Member {
     let share = |ns: u64| ns as f64 / length_ns.max(1) as f64;
     let asleep = share(thread.sleeping_ns);
     let mut times = StageTimes {
@@ -213,15 +229,12 @@ fn member(thread: &ThreadFigures, length_ns: u64, roles: &Roles) -> Option<Membe
         + times.blocked_ratio
         + times.awaiting_ratio;
     times.starved_ratio += (1.0 - told).max(0.0);
-    let member = Member {
+    Member {
         pid: thread.pid,
-        tid: thread.tid,
         core: thread.core,
         times,
         waits,
-    };
-    let held = times.blocked_ratio + member.waited(Wait::Lock) + member.waited(Wait::Disk);
-    (times.busy_ratio >= RAN || times.ready_ratio >= RAN || held >= HELD).then_some(member)
+    }
 }
 
 /// What a sleeping thread's state is.

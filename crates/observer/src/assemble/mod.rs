@@ -10,8 +10,8 @@ mod roles;
 use std::collections::{BTreeSet, HashSet};
 
 use brigade_model::profile::{
-    Core, CoreTimes, Edge, FORMAT, Linux, LinuxQueue, LinuxStage, Machine, MachineCore, Profile,
-    QueueKind, Replica, Ring, Service, Source, Stage, StageTimes, VERSION, WaitShare,
+    Core, CoreTimes, Edge, FORMAT, Limit, Linux, LinuxQueue, LinuxStage, Machine, MachineCore,
+    Profile, QueueKind, Replica, Ring, Service, Source, Stage, StageTimes, VERSION, WaitShare,
 };
 
 use crate::figures::Figures;
@@ -45,11 +45,8 @@ pub fn assemble(figures: &Figures, scope: &Scope) -> Result<Profile, Error> {
         let moves = queue.messages_per_s >= MOVES_PER_S || queue.dropped_per_s >= MOVES_PER_S;
         moves || queue.mean_messages >= STANDS
     });
-    let shown = shown(figures, scope, &groups, &queues)?;
     let mut limits = limits::limits(figures, &groups);
-    let names: HashSet<&str> = shown.iter().map(|i| &*groups[*i].name).collect();
-    let everything = *scope == Scope::Machine;
-    limits.retain(|limit| everything || names.contains(&*limit.stage));
+    let shown = shown(figures, scope, &groups, &queues, &limits)?;
     let shown = order::order(&shown, &queues);
     let picture = Picture {
         figures,
@@ -76,6 +73,7 @@ fn shown(
     scope: &Scope,
     groups: &[Group],
     queues: &[Queue],
+    limits: &[Limit],
 ) -> Result<Vec<usize>, Error> {
     let processes = scope.processes(figures);
     if let (Scope::Port(port), Some(pids)) = (scope, &processes)
@@ -84,7 +82,10 @@ fn shown(
         return Err(Error::NoPort(*port));
     }
     let in_scope = |group: &Group| match &processes {
-        None => group.importance() >= IMPORTANT,
+        None => {
+            let limited = limits.iter().any(|limit| limit.stage == group.name);
+            limited || group.importance() >= IMPORTANT
+        }
         Some(pids) => {
             let held = group
                 .members
@@ -201,7 +202,6 @@ impl Picture<'_> {
         };
         let rings = edges.iter().filter(taken).flat_map(|edge| &edge.rings);
         let messages_per_s: f64 = rings.map(|ring| ring.messages_per_s).sum();
-        let per_member = messages_per_s / group.members.len().max(1) as f64;
         let known: HashSet<usize> = self.figures.cores.iter().map(|core| core.core).collect();
         let replica = |(i, member): (usize, &groups::Member)| {
             // Which thread took it is not known: the first one stands for all.
@@ -227,7 +227,6 @@ impl Picture<'_> {
                 stopped: false,
             }
         };
-        let _ = per_member;
         Stage {
             name: group.name.clone(),
             kind: if group.is_kernel { "kernel" } else { "threads" }.into(),

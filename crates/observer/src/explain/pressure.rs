@@ -6,7 +6,7 @@ use brigade_model::profile::Wait;
 use brigade_model::words::{percent, plain, three, time};
 
 use super::view::{QueueView, View};
-use super::{Finding, HELD, gain, remedies};
+use super::{Finding, HELD, SATURATED, gain, remedies, saturated};
 
 /// A queue that stands at this share of its room, with a reader that has something to do, presses.
 const FULL: f64 = 0.4;
@@ -85,8 +85,15 @@ fn cause(view: &View<'_>, stage: usize, queue: &QueueView<'_>, way: &[usize]) ->
         .iter()
         .filter(|share| own.contains(&share.wait));
     let asleep = asleep.max_by(|a, b| a.ratio.total_cmp(&b.ratio));
-    let (rule, why) = match asleep {
-        Some(share) if share.ratio > times.busy_ratio.max(times.ready_ratio) => (
+    let sleeps = asleep.filter(|share| share.ratio > times.busy_ratio.max(times.ready_ratio));
+    if sleeps.is_none()
+        && view.busy(stage) < SATURATED
+        && let Some(finding) = saturated::core_of(view, stage)
+    {
+        return finding;
+    }
+    let (rule, why) = match sleeps {
+        Some(share) => (
             11,
             format!(
                 "it sleeps in {} {} of the time, although",

@@ -60,13 +60,16 @@ fn queue_words(view: &View<'_>, stage: usize) -> String {
 
 /// Several stages that share cores which are busy all the time.
 fn core(view: &View<'_>) -> Option<Finding> {
-    let waits = view
-        .stages()
-        .filter(|stage| view.times(*stage).ready_ratio >= READY);
-    let stage = waits.max_by(|a, b| {
-        let ready = |stage: &usize| view.times(*stage).ready_ratio;
-        ready(a).total_cmp(&ready(b))
-    })?;
+    let ready = |stage: &usize| view.times(*stage).ready_ratio;
+    let stage = view.stages().max_by(|a, b| ready(a).total_cmp(&ready(b)))?;
+    core_of(view, stage)
+}
+
+/// The core that a stage waits for, if that is what holds it up.
+pub(super) fn core_of(view: &View<'_>, stage: usize) -> Option<Finding> {
+    if view.times(stage).ready_ratio < READY {
+        return None;
+    }
     let core = view.profile.stages[stage]
         .replicas
         .iter()

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 pub use parse::{
     CoreStat, DiskStat, SchedStat, SystemCall, cgroup_paths, core_stats, counter, disk_stats,
-    flags, inode, parent, sched_stat, softnet_dropped, system_call, task_state,
+    flags, inode, last_core, parent, sched_stat, softnet_dropped, system_call,
 };
 
 use crate::Error;

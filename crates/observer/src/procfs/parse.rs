@@ -60,14 +60,14 @@ fn hexadecimal(word: &str) -> Option<u64> {
     u64::from_str_radix(word.strip_prefix("0x")?, 16).ok()
 }
 
-/// The letter of a task's state and the core it was last on, from a `stat`.
-pub fn task_state(text: &str) -> Option<(char, usize)> {
-    let rest = after_name(text)?;
-    let mut words = rest.split_ascii_whitespace();
-    let state = words.next()?.chars().next()?;
-    // The state is the third field, the core the 39th.
-    let core = words.nth(35)?.parse().ok()?;
-    Some((state, core))
+/// The core that a task was last on, from its `stat`.
+pub fn last_core(text: &str) -> Option<usize> {
+    // The 39th field; the state, the third, is the first one after the name.
+    after_name(text)?
+        .split_ascii_whitespace()
+        .nth(36)?
+        .parse()
+        .ok()
 }
 
 /// The parent of a process, from its `stat`.
@@ -204,7 +204,7 @@ mod tests {
     fn names_with_brackets_do_not_shift_the_fields() {
         let fields: Vec<String> = (4..=52).map(|field| field.to_string()).collect();
         let text = format!("7 (a) b (c) S {}", fields.join(" "));
-        assert_eq!(task_state(&text), Some(('S', 39)));
+        assert_eq!(last_core(&text), Some(39));
         assert_eq!(parent(&text), Some(4));
     }
 

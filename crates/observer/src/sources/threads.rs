@@ -109,6 +109,7 @@ impl Threads {
             };
             let text = String::from_utf8_lossy(&buffer[..read]);
             if let Some(sleep) = procfs::system_call(&text).and_then(wait::sleep) {
+                let sleep = throttled(known.pid, *tid, sleep);
                 *known.tally.entry(sleep).or_default() += 1;
             }
         }
@@ -130,11 +131,10 @@ impl Threads {
                     known.tally.insert(sleep, 1);
                 }
             }
-            let (state, core) = match known.active {
-                true => state(known.pid, *tid),
-                false => (None, 0),
+            let core = match known.active {
+                true => core(known.pid, *tid),
+                false => 0,
             };
-            let _ = state;
             figures.push(thread(*tid, known, process, core, length_ns));
         }
         std::mem::swap(&mut self.processes, &mut processes);
@@ -244,15 +244,25 @@ fn process(pid: u32, folder: &str) -> Process {
 
 fn look(pid: u32, tid: u32) -> Option<Sleep> {
     let text = procfs::text(format!("/proc/{pid}/task/{tid}/syscall"))?;
-    wait::sleep(procfs::system_call(&text)?)
+    let sleep = wait::sleep(procfs::system_call(&text)?)?;
+    Some(throttled(pid, tid, sleep))
 }
 
-fn state(pid: u32, tid: u32) -> (Option<char>, usize) {
-    let text = procfs::text(format!("/proc/{pid}/task/{tid}/stat"));
-    match text.and_then(|text| procfs::task_state(&text)) {
-        Some((state, core)) => (Some(state), core),
-        None => (None, 0),
+/// The same sleep; or the throttle of dirty pages, if it is the kernel's function for that in which
+/// a write sleeps.
+fn throttled(pid: u32, tid: u32, sleep: Sleep) -> Sleep {
+    let path = || format!("/proc/{pid}/task/{tid}/wchan");
+    let is_throttle = |name: String| name.starts_with("balance_dirty_pages");
+    match sleep.writes() && procfs::text(path()).is_some_and(is_throttle) {
+        true => Sleep::plain(Wait::DirtyThrottle),
+        false => sleep,
     }
+}
+
+/// The core that a thread was last on.
+fn core(pid: u32, tid: u32) -> usize {
+    let text = procfs::text(format!("/proc/{pid}/task/{tid}/stat"));
+    text.and_then(|text| procfs::last_core(&text)).unwrap_or(0)
 }
 
 fn thread(
@@ -287,9 +297,4 @@ fn thread(
     };
     known.active = known.last.slices > known.began.slices;
     figures
-}
-
-/// Whether a wait is one that a thread is in because a file system or disk does not answer.
-pub fn is_storage(wait: Wait) -> bool {
-    matches!(wait, Wait::Disk | Wait::DirtyThrottle)
 }
