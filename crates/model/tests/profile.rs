@@ -59,7 +59,77 @@ fn complete() -> Value {
     ] {
         set(&mut value, ring, key, json!(3));
     }
+    set(&mut value, "", "linux", linux());
     value
+}
+
+/// What only a Linux machine has.
+fn linux() -> Value {
+    json!({
+        "stages": [{
+            "stage": "shop",
+            "pid": 7,
+            "threads": 3,
+            "waits": [{"wait": "pipe_read", "ratio": 0.5}],
+        }],
+        "queues": [{
+            "to": "shop.in",
+            "kind": "tcp",
+            "message_bytes": 100.0,
+            "dropped_per_s": 1.0,
+            "rate_is_bound": true,
+        }],
+        "limits": [{
+            "kind": "quota",
+            "stage": "shop",
+            "resource": "/batch",
+            "cost_ratio": 0.4,
+            "evidence": ["throttled"],
+        }],
+        "idle_threads": 5,
+        "unseen": ["what others do"],
+        "hidden_ratio": 0.2,
+        "observer_ratio": 0.01,
+    })
+}
+
+#[test]
+fn a_linux_machines_part_names_stages_and_shares_that_can_be() {
+    let mut value = example();
+    value["linux"] = linux();
+    assert!(parse(&value).is_ok());
+    for (at, wrong, wanted) in [
+        (
+            "/linux/stages/0/stage",
+            json!("nobody"),
+            "p.json: linux.stages[0].stage: `nobody` names no stage",
+        ),
+        (
+            "/linux/stages/0/waits/0/ratio",
+            json!(1.5),
+            "p.json: linux.stages[0].waits[0].ratio: is 1.5; give a share",
+        ),
+        (
+            "/linux/limits/0/stage",
+            json!("nobody"),
+            "p.json: linux.limits[0].stage: `nobody` names no stage",
+        ),
+        (
+            "/linux/limits/0/cost_ratio",
+            json!(-0.5),
+            "p.json: linux.limits[0].cost_ratio: is -0.5; give a share",
+        ),
+        (
+            "/linux/queues/0/message_bytes",
+            json!(-1.0),
+            "p.json: linux.queues[0].message_bytes: is -1; give a number",
+        ),
+    ] {
+        let mut value = value.clone();
+        *value.pointer_mut(at).unwrap() = wrong;
+        let error = parse(&value).unwrap_err();
+        assert!(error.starts_with(wanted), "{at}: {error}");
+    }
 }
 
 /// The pointers of all values in a document, the whole one first.

@@ -1,6 +1,6 @@
 //! What one look at the machine found, before it is a picture.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::sources::cores::CoreFigures;
 use crate::sources::descriptors::Holder;
@@ -35,6 +35,8 @@ pub struct Figures {
     pub listen_overflows_per_s: f64,
     /// Datagrams that arrived.
     pub datagrams_per_s: f64,
+    /// Threads of which it cannot be seen what they wait for.
+    pub hidden: HashSet<u32>,
     /// The observer's own time on a core.
     pub own_ns: u64,
     /// What could not be seen, in sentences.

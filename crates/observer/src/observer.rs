@@ -3,6 +3,7 @@
 //!
 //! It limits itself: after a round of questions that took so long, it rests for a multiple of that.
 
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -25,6 +26,8 @@ const RESCAN: Duration = Duration::from_millis(150);
 pub struct Observer {
     threads: Threads,
     groups: Groups,
+    /// Sockets whose process could not be found; it is not looked for again.
+    strangers: HashSet<u64>,
 }
 
 impl Default for Observer {
@@ -39,6 +42,7 @@ impl Observer {
         Observer {
             threads: Threads::default(),
             groups: Groups::find(),
+            strangers: HashSet::new(),
         }
     }
 
@@ -82,7 +86,9 @@ impl Observer {
         look.slow();
         let length_ns = look.began.elapsed().as_nanos() as u64;
         let threads = self.threads.end(length_ns);
-        look.end(&self.groups, threads, self.threads.hidden(), length_ns)
+        let hidden = self.threads.hidden();
+        let strangers = &mut self.strangers;
+        look.end(&self.groups, strangers, threads, hidden, length_ns)
             .map(Some)
     }
 }

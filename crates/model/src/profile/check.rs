@@ -1,6 +1,7 @@
 //! Whether a profile's figures are possible, and agree with each other.
 
 mod flows;
+mod linux;
 mod parts;
 
 use super::{Profile, Replica, StageTimes};
@@ -47,12 +48,16 @@ impl Checker<'_> {
         Ok(())
     }
 
+    fn share(&self, share: f64, field: &str) -> Checked {
+        let possible = share.is_finite() && (-SUM_ERROR..=1.0 + SUM_ERROR).contains(&share);
+        self.holds(possible, field, || {
+            format!("is {share}; give a share of the run, from 0 to 1")
+        })
+    }
+
     fn shares(&self, shares: &[(&str, f64)], field: &str) -> Checked {
         for (key, share) in shares {
-            let possible = share.is_finite() && (-SUM_ERROR..=1.0 + SUM_ERROR).contains(share);
-            self.holds(possible, &format!("{field}.{key}"), || {
-                format!("is {share}; give a share of the run, from 0 to 1")
-            })?;
+            self.share(*share, &format!("{field}.{key}"))?;
         }
         let sum: f64 = shares.iter().map(|(_, share)| share).sum();
         self.holds((sum - 1.0).abs() <= SUM_ERROR, field, || {
@@ -74,7 +79,8 @@ impl Profile {
         checker.cores(self)?;
         checker.stages(self)?;
         checker.edges(self)?;
-        checker.windows(self)
+        checker.windows(self)?;
+        checker.linux(self)
     }
 
     /// The index of the stage of `stage.port`.

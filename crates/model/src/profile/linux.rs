@@ -8,22 +8,18 @@ use serde::{Deserialize, Serialize};
 #[serde(deny_unknown_fields)]
 pub struct Linux {
     /// What is known of the stages beyond their times.
-    #[serde(default)]
     pub stages: Vec<LinuxStage>,
     /// What is known of the edges beyond their figures.
-    #[serde(default)]
     pub queues: Vec<LinuxQueue>,
     /// Limits that are no stage.
-    #[serde(default)]
     pub limits: Vec<Limit>,
     /// Threads that had nothing to do and are no stage here.
-    #[serde(default)]
     pub idle_threads: u64,
     /// What could not be seen, and why, in sentences.
-    #[serde(default)]
     pub unseen: Vec<String>,
+    /// Time on cores of threads of which it cannot be seen what they wait for, as a share of one core.
+    pub hidden_ratio: f64,
     /// The observer's own share of one core.
-    #[serde(default)]
     pub observer_ratio: f64,
 }
 
@@ -37,10 +33,8 @@ pub struct LinuxStage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pid: Option<u32>,
     /// Its threads, those that do nothing included.
-    #[serde(default)]
     pub threads: u64,
     /// What they slept in, the largest share first; a share of the stage's time.
-    #[serde(default)]
     pub waits: Vec<WaitShare>,
 }
 
@@ -187,6 +181,5 @@ pub struct Limit {
     /// are lost.
     pub cost_ratio: f64,
     /// The figures it rests on.
-    #[serde(default)]
     pub evidence: Vec<String>,
 }

@@ -150,6 +150,7 @@ impl Picture<'_> {
             limits: Vec::new(),
             idle_threads: self.idle_threads(),
             unseen: self.figures.unseen.clone(),
+            hidden_ratio: self.hidden_ratio(),
             observer_ratio: self.figures.own_ns as f64 / self.figures.length_ns.max(1) as f64,
         };
         if stages.is_empty() {
@@ -292,6 +293,13 @@ impl Picture<'_> {
             )
         });
         softirqs.chain(disks)
+    }
+
+    fn hidden_ratio(&self) -> f64 {
+        let hidden = self.figures.threads.iter();
+        let hidden = hidden.filter(|thread| self.figures.hidden.contains(&thread.tid));
+        let ran_ns: u64 = hidden.map(|thread| thread.running_ns).sum();
+        ran_ns as f64 / self.figures.length_ns.max(1) as f64
     }
 
     fn idle_threads(&self) -> u64 {

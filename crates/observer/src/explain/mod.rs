@@ -94,7 +94,7 @@ fn nothing(view: &View<'_>) -> Finding {
     );
     let mut finding = Finding::new(Verdict::OfferedLoad, 0, headline);
     finding.evidence = vec![view.line(busiest)];
-    if view.hidden_share() {
+    if view.linux.is_some_and(|linux| linux.hidden_ratio >= HELD) {
         finding.confidence = Confidence::Unknown;
         finding.headline = format!(
             "Cannot know: nothing that can be seen is saturated, but not everything can be seen. \

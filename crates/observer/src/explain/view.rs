@@ -133,14 +133,6 @@ impl<'a> View<'a> {
             .sum()
     }
 
-    /// Whether so much is not seen that nothing can be concluded from what is.
-    pub fn hidden_share(&self) -> bool {
-        let unseen = self.linux.map_or(&[][..], |linux| &linux.unseen);
-        unseen
-            .iter()
-            .any(|text| text.contains("threads of other users"))
-    }
-
     /// `db: busy 94 %, starved 6 %; 24.1 k/s`.
     pub fn line(&self, stage: usize) -> String {
         let times = self.times(stage);

@@ -1,6 +1,6 @@
 //! The end of a look: from tallies to figures.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Look, counters, own_ns};
 use crate::figures::{
@@ -10,7 +10,7 @@ use crate::sources::descriptors::{Descriptors, Holder};
 use crate::sources::groups::Groups;
 use crate::sources::threads::ThreadFigures;
 use crate::sources::{cores, disks, pipes, qdiscs};
-use crate::{Error, wait};
+use crate::{Error, procfs, wait};
 
 /// A thread that ran for less than this share is not looked at more closely.
 const ACTIVE: f64 = 0.001;
@@ -20,8 +20,9 @@ impl Look {
     pub(crate) fn end(
         mut self,
         groups: &Groups,
+        strangers: &mut HashSet<u64>,
         mut threads: Vec<ThreadFigures>,
-        hidden: usize,
+        hidden: HashSet<u32>,
         length_ns: u64,
     ) -> Result<Figures, Error> {
         let holders = threads.iter().filter(|thread| is_active(thread, length_ns));
@@ -29,7 +30,8 @@ impl Look {
         for thread in &mut threads {
             self.refine(thread);
         }
-        self.tell_unseen(hidden);
+        self.find_owners(strangers);
+        self.tell_unseen(&hidden);
         let cores_after = cores::read()?;
         let now = counters();
         let since = |i: usize| per_s(now[i].saturating_sub(self.counters[i]), length_ns);
@@ -47,6 +49,7 @@ impl Look {
             own_ns: own_ns().saturating_sub(self.own_ns),
             unseen: self.unseen.into_iter().collect(),
             threads,
+            hidden,
         })
     }
 
@@ -63,15 +66,34 @@ impl Look {
         }
     }
 
-    fn tell_unseen(&mut self, hidden: usize) {
-        if hidden > 0 {
+    /// Looks at all processes when a socket in which something stands or moves is nobody's so far.
+    fn find_owners(&mut self, strangers: &mut HashSet<u64>) {
+        let unowned = |descriptors: &Descriptors| -> HashSet<u64> {
+            let tallies = self.sockets.iter().filter(|(_, tally)| tally.matters());
+            let inodes = tallies.map(|(inode, _)| *inode);
+            inodes
+                .filter(|inode| descriptors.holders(*inode).is_empty())
+                .collect()
+        };
+        if unowned(&self.descriptors).is_subset(strangers) {
+            return;
+        }
+        let mut descriptors = std::mem::take(&mut self.descriptors);
+        descriptors.look(procfs::numbers("/proc"));
+        *strangers = unowned(&descriptors);
+        self.descriptors = descriptors;
+    }
+
+    fn tell_unseen(&mut self, hidden: &HashSet<u32>) {
+        if !hidden.is_empty() {
+            let hidden = hidden.len();
             self.unseen.insert(format!(
-                "what {hidden} threads of other users wait for: only root may see that"
+                "what {hidden} threads wait for: the kernel does not tell this user"
             ));
         }
         if self.descriptors.hidden() > 0 {
             self.unseen.insert(format!(
-                "pipes and sockets of {} processes of other users: only root may see those",
+                "pipes and sockets of {} processes: the kernel does not tell this user",
                 self.descriptors.hidden()
             ));
         }

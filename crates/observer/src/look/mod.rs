@@ -47,6 +47,18 @@ struct SocketTally {
     new: bool,
 }
 
+impl SocketTally {
+    /// Whether something stands in it, or moved.
+    fn matters(&self) -> bool {
+        let (last, first) = (&self.last, &self.first);
+        let moved = last.tcp.segments_out_total > first.tcp.segments_out_total;
+        let lost = last.drops_total > first.drops_total;
+        // Of a listener, `sent_bytes` is how many may wait.
+        let stands = self.received_bytes > 0.0 || (!last.listens && self.sent_bytes > 0.0);
+        moved || lost || stands
+    }
+}
+
 struct PipeTally {
     holder: Holder,
     bytes: f64,

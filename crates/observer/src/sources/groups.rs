@@ -213,7 +213,7 @@ mod tests {
             per_s: 1048576.0,
             passed_total: 77,
         };
-        assert_eq!(second, [wanted.clone()]);
+        assert_eq!(second, std::slice::from_ref(&wanted));
         let first = first_limits(|file| match file {
             "blkio.throttle.read_bps_device" => Some("254:0 1048576\n".into()),
             "blkio.throttle.io_service_bytes" => Some("254:0 Read 77\n254:0 Write 1\n".into()),

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
+use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
 
 use brigade_model::profile::Wait;
@@ -101,11 +102,16 @@ impl Threads {
         let mut buffer = [0; 256];
         for (tid, known) in &mut self.known {
             let Some(file) = &known.call else { continue };
-            let Ok(read) = file.read_at(&mut buffer, 0) else {
-                // Gone, or it has become another user's.
-                self.hidden.insert(*tid);
-                known.call = None;
-                continue;
+            let read = match file.read_at(&mut buffer, 0) {
+                Ok(read) => read,
+                Err(error) => {
+                    // It is gone, or has become another user's.
+                    if error.kind() == ErrorKind::PermissionDenied {
+                        self.hidden.insert(*tid);
+                    }
+                    known.call = None;
+                    continue;
+                }
             };
             let text = String::from_utf8_lossy(&buffer[..read]);
             if let Some(sleep) = procfs::system_call(&text).and_then(wait::sleep) {
@@ -141,9 +147,18 @@ impl Threads {
         figures
     }
 
-    /// Threads whose waits may not be seen, because they are another user's.
-    pub fn hidden(&self) -> usize {
-        self.hidden.len()
+    /// Threads whose waits may not be seen, because they are another user's. One that was about to
+    /// end refuses, too, and is gone by now.
+    pub fn hidden(&mut self) -> HashSet<u32> {
+        let known = &self.known;
+        self.hidden.retain(|tid| {
+            let Some(known) = known.get(tid) else {
+                return false;
+            };
+            let read = std::fs::read(format!("/proc/{}/task/{tid}/syscall", known.pid));
+            read.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+        });
+        self.hidden.clone()
     }
 
     /// Reads what every thread ran, and notices new and ended ones.
@@ -219,10 +234,15 @@ impl Threads {
             match (chosen.contains(tid), known.call.is_some()) {
                 (true, false) => {
                     let path = format!("/proc/{}/task/{tid}/syscall", known.pid);
-                    known.call = File::open(path).ok();
-                    if known.call.is_none() {
-                        self.hidden.insert(*tid);
-                    }
+                    known.call = match File::open(path) {
+                        Ok(file) => Some(file),
+                        Err(error) => {
+                            if error.kind() == ErrorKind::PermissionDenied {
+                                self.hidden.insert(*tid);
+                            }
+                            None
+                        }
+                    };
                 }
                 (false, true) => known.call = None,
                 _ => {}
