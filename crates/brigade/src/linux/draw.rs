@@ -13,7 +13,7 @@ use crate::top::text::{fit, gauge, percent, plain, rate, three, time, wrap};
 /// Columns of a stage's name, its number of threads, and a queue's label.
 const NAME_COLUMNS: usize = 25;
 const THREADS_COLUMNS: usize = 5;
-const LABEL_COLUMNS: usize = 30;
+const LABEL_COLUMNS: usize = 27;
 const BAR_COLUMNS: usize = 24;
 
 /// Draws one look.
@@ -101,7 +101,10 @@ impl Drawing<'_> {
             .take(3)
             .map(|(ink, share)| format!("{} {}", ink.name, percent(*share)));
         let told = told.collect::<Vec<_>>().join(", ");
-        let _ = writeln!(out, "{name}{threads:<THREADS_COLUMNS$}{bar} {told}");
+        let room = self.columns() - NAME_COLUMNS - THREADS_COLUMNS - BAR_COLUMNS - 1;
+        let told = fit(&told, room);
+        let line = format!("{name}{threads:<THREADS_COLUMNS$}{bar} {told}");
+        let _ = writeln!(out, "{}", line.trim_end());
     }
 
     fn place(&self, end: &str) -> usize {

@@ -2,11 +2,12 @@
 //! that was forked by a process of its own name belongs to that one.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use brigade_model::profile::{StageTimes, Wait};
 
 use super::roles::Roles;
+use super::{ELSEWHERE, NOTHING};
 use crate::figures::Figures;
 use crate::sources::threads::ThreadFigures;
 use crate::wait::Sleep;
@@ -172,7 +173,10 @@ fn stage_name(thread: &ThreadFigures) -> String {
 
 fn usable(name: &str) -> String {
     let plain = |c: char| if c.is_control() || c == '.' { '_' } else { c };
-    name.chars().map(plain).collect()
+    match name.is_empty() {
+        true => "?".into(),
+        false => name.chars().map(plain).collect(),
+    }
 }
 
 /// `worker-12` and `worker-3` are one stage, `worker-#`.
@@ -188,17 +192,30 @@ fn without_numbers(name: &str) -> String {
     kept
 }
 
-/// Processes of one name are told apart by their numbers.
+/// Processes of one name are told apart by their numbers, and so is one that is named like a stage
+/// that is no process.
 fn name_apart(groups: &mut [Group]) {
     let mut counts: HashMap<String, u32> = HashMap::new();
     for group in groups.iter() {
         *counts.entry(group.name.clone()).or_default() += 1;
     }
+    let mut taken: HashSet<String> = HashSet::new();
     for group in groups.iter_mut() {
-        if counts.get(&group.name).is_some_and(|count| *count > 1) {
+        let shared = counts.get(&group.name).is_some_and(|count| *count > 1);
+        if shared || is_reserved(&group.name) {
             group.name = format!("{}[{}]", group.name, group.pid);
         }
+        // Somebody may have chosen such a name.
+        while !taken.insert(group.name.clone()) {
+            group.name.push('+');
+        }
     }
+}
+
+fn is_reserved(name: &str) -> bool {
+    [ELSEWHERE, NOTHING].contains(&name)
+        || name.starts_with("softirq core ")
+        || name.starts_with("disk ")
 }
 
 fn member(thread: &ThreadFigures, length_ns: u64, roles: &Roles) -> Member {

@@ -32,6 +32,8 @@ const STANDS: f64 = 0.5;
 const SOFTIRQ: f64 = 0.05;
 /// What is on another machine, or cannot be seen.
 const ELSEWHERE: &str = "elsewhere";
+/// In place of stages, when there is none.
+const NOTHING: &str = "nothing";
 
 /// A look as a profile.
 ///
@@ -130,14 +132,14 @@ impl Picture<'_> {
     fn profile(&self) -> Profile {
         let (edges, linux_queues) = self.edges();
         let mut stages: Vec<Stage> = Vec::new();
-        if edges.iter().any(|edge| edge.from.starts_with("elsewhere.")) {
-            stages.push(still(ELSEWHERE, "elsewhere", 0.0, self.first_core()));
+        let of_elsewhere = |end: &str| end.starts_with("elsewhere.");
+        if edges.iter().any(|edge| of_elsewhere(&edge.from)) {
+            stages.push(self.elsewhere(&edges));
         }
         stages.extend(self.shown.iter().map(|i| self.stage(*i, &edges)));
-        if edges.iter().any(|edge| edge.to.starts_with("elsewhere."))
-            && !stages.iter().any(|stage| stage.name == ELSEWHERE)
-        {
-            stages.push(still(ELSEWHERE, "elsewhere", 0.0, self.first_core()));
+        let named = stages.iter().any(|stage| stage.name == ELSEWHERE);
+        if !named && edges.iter().any(|edge| of_elsewhere(&edge.to)) {
+            stages.push(self.elsewhere(&edges));
         }
         stages.extend(self.devices());
         let linux = Linux {
@@ -154,7 +156,7 @@ impl Picture<'_> {
             observer_ratio: self.figures.own_ns as f64 / self.figures.length_ns.max(1) as f64,
         };
         if stages.is_empty() {
-            stages.push(still("nothing", "elsewhere", 0.0, self.first_core()));
+            stages.push(still(NOTHING, "elsewhere", 0.0, self.first_core()));
         }
         Profile {
             format: FORMAT.into(),
@@ -194,15 +196,17 @@ impl Picture<'_> {
         self.figures.cores.first().map_or(0, |core| core.core)
     }
 
+    fn elsewhere(&self, edges: &[Edge]) -> Stage {
+        let mut stage = still(ELSEWHERE, "elsewhere", 0.0, self.first_core());
+        for replica in &mut stage.replicas {
+            replica.messages_per_s = taken_per_s(ELSEWHERE, edges);
+        }
+        stage
+    }
+
     fn stage(&self, index: usize, edges: &[Edge]) -> Stage {
         let group = &self.groups[index];
-        let taken = |edge: &&Edge| {
-            edge.to
-                .split_once('.')
-                .is_some_and(|(s, _)| s == group.name)
-        };
-        let rings = edges.iter().filter(taken).flat_map(|edge| &edge.rings);
-        let messages_per_s: f64 = rings.map(|ring| ring.messages_per_s).sum();
+        let messages_per_s = taken_per_s(&group.name, edges);
         let known: HashSet<usize> = self.figures.cores.iter().map(|core| core.core).collect();
         let replica = |(i, member): (usize, &groups::Member)| {
             // Which thread took it is not known: the first one stands for all.
@@ -350,6 +354,17 @@ fn edge(queue: &Queue, from: String, to: String) -> Edge {
             consumer_stock_pages: None,
         }],
     }
+}
+
+/// Messages that come to a stage over its edges.
+fn taken_per_s(stage: &str, edges: &[Edge]) -> f64 {
+    let own = edges.iter().filter(|edge| {
+        let to = edge.to.split_once('.');
+        to.is_some_and(|(name, _)| name == stage)
+    });
+    own.flat_map(|edge| &edge.rings)
+        .map(|ring| ring.messages_per_s)
+        .sum()
 }
 
 /// A stage of which only one share is known.

@@ -15,7 +15,9 @@ pub(super) fn find(view: &View<'_>) -> Option<Finding> {
 
 /// One thread that never rests.
 fn stage(view: &View<'_>) -> Option<Finding> {
-    let saturated = view.stages().filter(|stage| view.busy(*stage) >= SATURATED);
+    let saturated = view
+        .stages()
+        .filter(|stage| view.is_threads(*stage) && view.busy(*stage) >= SATURATED);
     let stage = saturated.max_by(|a, b| standing(view, *a).total_cmp(&standing(view, *b)))?;
     let (name, busy) = (plain(view.name(stage)), view.busy(stage));
     let threads = view.profile.stages[stage].replicas.len();

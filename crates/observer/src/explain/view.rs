@@ -96,10 +96,13 @@ impl<'a> View<'a> {
         self.kind(stage) == "threads"
     }
 
+    /// Whether it is threads, of a program or of the kernel.
+    pub fn is_threads(&self, stage: usize) -> bool {
+        ["threads", "kernel"].contains(&self.kind(stage))
+    }
+
     pub fn busiest(&self) -> Option<usize> {
-        let all = self
-            .stages()
-            .filter(|stage| self.kind(*stage) != "elsewhere");
+        let all = self.stages().filter(|stage| self.is_threads(*stage));
         all.max_by(|a, b| self.busy(*a).total_cmp(&self.busy(*b)))
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Look, counters, own_ns};
+use brigade_model::profile::Wait;
+
+use super::{Look, PIPES_MAX, PipeTally, counters, own_ns};
 use crate::figures::{
     BlockFigures, Figures, PipeFigures, QdiscFigures, QuotaFigures, SocketFigures,
 };
@@ -31,6 +33,7 @@ impl Look {
             self.refine(thread);
         }
         self.find_owners(strangers);
+        self.find_pipes(&threads, strangers);
         self.tell_unseen(&hidden);
         let cores_after = cores::read()?;
         let now = counters();
@@ -82,6 +85,41 @@ impl Look {
         descriptors.look(procfs::numbers("/proc"));
         *strangers = unowned(&descriptors);
         self.descriptors = descriptors;
+    }
+
+    /// Finds the pipes that somebody cannot write any more, and their readers: neither need have
+    /// done anything while it was looked at.
+    fn find_pipes(&mut self, threads: &[ThreadFigures], strangers: &mut HashSet<u64>) {
+        let mut full: BTreeMap<u64, Holder> = BTreeMap::new();
+        for thread in threads {
+            for (sleep, _) in &thread.sleeps {
+                let (Wait::PipeWrite, Some(descriptor)) = (sleep.wait, sleep.descriptor) else {
+                    continue;
+                };
+                let pid = thread.pid;
+                let holder = Holder { pid, descriptor };
+                if let Some((_, inode)) = self.descriptors.kind(holder) {
+                    full.insert(inode, holder);
+                }
+            }
+        }
+        if full.keys().any(|inode| !strangers.contains(inode)) {
+            self.descriptors.look(procfs::numbers("/proc"));
+        }
+        for (inode, holder) in full.into_iter().take(PIPES_MAX) {
+            if distinct(self.descriptors.holders(inode)).len() < 2 {
+                strangers.insert(inode);
+            }
+            if let (None, Some(length)) = (self.pipes.get(&inode), pipes::length(holder)) {
+                let tally = PipeTally {
+                    holder,
+                    bytes: length.length_bytes as f64,
+                    samples: 1.0,
+                    capacity_bytes: length.capacity_bytes,
+                };
+                self.pipes.insert(inode, tally);
+            }
+        }
     }
 
     fn tell_unseen(&mut self, hidden: &HashSet<u32>) {
