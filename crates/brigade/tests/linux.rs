@@ -123,10 +123,13 @@ fn top_draws_the_pipe_between_its_stages_and_json_has_shares_that_sum_to_one() {
         "--once",
     ];
     let drawn = orderly(&arguments);
+    let blank = drawn.lines().position(str::is_empty).unwrap_or(0);
     let at = |word: &str| {
         let line = drawn
             .lines()
-            .position(|line| line.trim_start().starts_with(word));
+            .skip(blank)
+            .position(|line| line.trim_start().starts_with(word))
+            .map(|line| line + blank);
         line.unwrap_or_else(|| panic!("no {word} in\n{drawn}"))
     };
     assert!(

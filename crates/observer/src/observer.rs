@@ -17,8 +17,8 @@ use crate::sources::threads::Threads;
 const FAST: Duration = Duration::from_millis(5);
 const SLOW: Duration = Duration::from_millis(50);
 /// A round that took so long is followed by so many times that of rest.
-const FAST_REST: u32 = 50;
-const SLOW_REST: u32 = 60;
+const FAST_REST: u32 = 100;
+const SLOW_REST: u32 = 100;
 /// Threads that begin to work are noticed after so long.
 const RESCAN: Duration = Duration::from_millis(150);
 

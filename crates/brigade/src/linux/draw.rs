@@ -96,13 +96,11 @@ impl Drawing<'_> {
         let bar = ink::bar(&shares, BAR_COLUMNS, self.style.colour);
         let mut told: Vec<(Ink, f64)> = shares.into_iter().filter(|(_, s)| *s >= 0.005).collect();
         told.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let room = self.columns() - NAME_COLUMNS - THREADS_COLUMNS - BAR_COLUMNS - 1;
         let told = told
             .iter()
-            .take(3)
             .map(|(ink, share)| format!("{} {}", ink.name, percent(*share)));
-        let told = told.collect::<Vec<_>>().join(", ");
-        let room = self.columns() - NAME_COLUMNS - THREADS_COLUMNS - BAR_COLUMNS - 1;
-        let told = fit(&told, room);
+        let told = joined(told, room);
         let line = format!("{name}{threads:<THREADS_COLUMNS$}{bar} {told}");
         let _ = writeln!(out, "{}", line.trim_end());
     }
@@ -176,6 +174,23 @@ impl Drawing<'_> {
             let _ = writeln!(out, "{}", self.paint(&line, DIM));
         }
     }
+}
+
+/// As many words as there is room for.
+fn joined(words: impl Iterator<Item = String>, room: usize) -> String {
+    let mut line = String::new();
+    for word in words {
+        let separated = if line.is_empty() {
+            word
+        } else {
+            format!(", {word}")
+        };
+        if line.chars().count() + separated.chars().count() > room {
+            break;
+        }
+        line += &separated;
+    }
+    line
 }
 
 fn mean(stage: &Stage) -> StageTimes {
