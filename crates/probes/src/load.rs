@@ -1,0 +1,170 @@
+//! Loading and attaching, one program after the other, and the window in which they count.
+
+use std::collections::HashMap;
+
+use aya::maps::Array;
+use aya::programs::{BtfTracePoint, Iter};
+use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
+use rustix::time::{ClockId, clock_gettime};
+
+use crate::ProbesError;
+use crate::read::{self, Counts, Reading};
+
+static OBJECT: &[u8] = include_bytes_aligned!("../bpf/observe.bpf.o");
+
+/// Programs at tracepoints: name, tracepoint, and what is missing without it.
+const PROGRAMS: [(&str, &str, &str); 6] = [
+    ("on_switch", "sched_switch", WAITS),
+    ("on_wakeup", "sched_wakeup", WAITS),
+    ("on_send", "sock_send_length", "who sends over unix sockets"),
+    (
+        "on_softirq_raise",
+        "softirq_raise",
+        "how long soft interrupts wait",
+    ),
+    ("on_softirq_entry", "softirq_entry", SOFTIRQS),
+    ("on_softirq_exit", "softirq_exit", SOFTIRQS),
+];
+const WAITS: &str = "what threads sleep in, exactly, and who wakes whom";
+const SOFTIRQS: &str = "how long soft interrupts take";
+
+/// A program that the kernel refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// Its name.
+    pub program: String,
+    /// What is missing without it.
+    pub missing: &'static str,
+    /// Why, in the kernel's words.
+    pub reason: String,
+}
+
+/// Loaded programs. They are taken out of the kernel when this is dropped.
+pub struct Probes {
+    ebpf: Ebpf,
+    refused: Vec<Refused>,
+    window: u64,
+    began_ns: u64,
+    counts: Counts,
+}
+
+impl Probes {
+    /// Loads and attaches what the kernel takes.
+    ///
+    /// # Errors
+    /// When it takes nothing: without the privilege, without BPF, without a description of its types.
+    pub fn load() -> Result<Probes, ProbesError> {
+        if !cfg!(target_arch = "x86_64") {
+            return Err(ProbesError::Processor);
+        }
+        let types = Btf::from_sys_fs().map_err(|error| ProbesError::Types(words(&error)))?;
+        let mut loader = EbpfLoader::new();
+        // The loader does not know maps that belong to threads; it only makes them.
+        loader.btf(Some(&types)).allow_unsupported_maps();
+        let refuses = |error| ProbesError::Refused(words(&error));
+        let mut ebpf = loader.load(OBJECT).map_err(refuses)?;
+        let mut refused = Vec::new();
+        for (program, tracepoint, missing) in PROGRAMS {
+            if let Err(reason) = attach(&mut ebpf, program, tracepoint, &types) {
+                refused.push(Refused {
+                    program: program.into(),
+                    missing,
+                    reason,
+                });
+            }
+        }
+        if let Err(reason) = load_iterator(&mut ebpf, &types) {
+            refused.push(Refused {
+                program: "dump_threads".into(),
+                missing: WAITS,
+                reason,
+            });
+        }
+        if refused.len() > PROGRAMS.len() {
+            let reason = refused.swap_remove(0).reason;
+            return Err(ProbesError::Refused(reason));
+        }
+        Ok(Probes {
+            ebpf,
+            refused,
+            window: 0,
+            began_ns: 0,
+            counts: HashMap::new(),
+        })
+    }
+
+    /// The programs that the kernel refused.
+    pub fn refused(&self) -> &[Refused] {
+        &self.refused
+    }
+
+    /// Opens a window: from now on events are counted.
+    ///
+    /// # Errors
+    /// When the kernel does not take its number.
+    pub fn open(&mut self) -> Result<(), ProbesError> {
+        self.window += 1;
+        self.began_ns = now_ns();
+        self.set([self.window, self.began_ns])
+    }
+
+    /// Closes the window, and says what was counted in it.
+    ///
+    /// # Errors
+    /// When the kernel does not give it.
+    pub fn close(&mut self) -> Result<Reading, ProbesError> {
+        let end_ns = now_ns();
+        self.set([0, 0])?;
+        let window = read::Window {
+            number: self.window,
+            began_ns: self.began_ns,
+            end_ns,
+        };
+        read::reading(&mut self.ebpf, &window, &mut self.counts)
+    }
+
+    fn set(&mut self, window: [u64; 2]) -> Result<(), ProbesError> {
+        let map = self.ebpf.map_mut("window");
+        let map = map.ok_or_else(|| ProbesError::Read("no map `window`".into()))?;
+        let read = |error| ProbesError::Read(words(&error));
+        let mut map: Array<_, [u64; 2]> = Array::try_from(map).map_err(read)?;
+        map.set(0, window, 0).map_err(read)
+    }
+}
+
+/// The clock of the kernel's `bpf_ktime_get_ns`.
+fn now_ns() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    (now.tv_sec as u64).saturating_mul(1_000_000_000) + now.tv_nsec as u64
+}
+
+fn attach(ebpf: &mut Ebpf, name: &str, tracepoint: &str, types: &Btf) -> Result<(), String> {
+    let program = ebpf.program_mut(name).ok_or("it is not in the object")?;
+    let program: &mut BtfTracePoint = program.try_into().map_err(|error| words(&error))?;
+    program
+        .load(tracepoint, types)
+        .map_err(|error| words(&error))?;
+    program.attach().map(drop).map_err(|error| words(&error))
+}
+
+fn load_iterator(ebpf: &mut Ebpf, types: &Btf) -> Result<(), String> {
+    let program = ebpf
+        .program_mut("dump_threads")
+        .ok_or("it is not in the object")?;
+    let program: &mut Iter = program.try_into().map_err(|error| words(&error))?;
+    program.load("task", types).map_err(|error| words(&error))
+}
+
+/// An error with its causes, in one line.
+pub(crate) fn words(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        let more = inner.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        cause = inner.source();
+    }
+    text.lines().next().unwrap_or_default().trim().to_owned()
+}

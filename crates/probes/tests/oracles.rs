@@ -1,0 +1,196 @@
+//! What the programs count, against what the counted ones know themselves.
+//!
+//! Loading needs root; without, each test skips itself and says so.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use brigade_probes::{Probes, Reading, ThreadReading};
+
+const WINDOW: Duration = Duration::from_millis(400);
+
+/// Loaded programs, or none with the reason on standard error.
+fn probes() -> Option<Probes> {
+    match Probes::load() {
+        Ok(probes) => {
+            assert!(
+                probes.refused().is_empty() || !cfg!(target_arch = "x86_64"),
+                "{:?}",
+                probes.refused()
+            );
+            Some(probes)
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: {error}");
+            None
+        }
+    }
+}
+
+/// A thread that does something until it is told to stop.
+struct Worker {
+    tid: u32,
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Worker {
+    fn start(mut work: impl FnMut() + Send + 'static) -> Worker {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let (tell, told) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let tid = rustix::thread::gettid().as_raw_nonzero().get();
+            tell.send(tid as u32).unwrap();
+            while !stopped.load(Ordering::Relaxed) {
+                work();
+            }
+        });
+        Worker {
+            tid: told.recv().unwrap(),
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    fn of<'a>(&self, reading: &'a Reading) -> &'a ThreadReading {
+        let mut threads = reading.threads.iter();
+        threads
+            .find(|thread| thread.tid == self.tid)
+            .expect("it did something")
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn look(probes: &mut Probes) -> Reading {
+    probes.open().unwrap();
+    std::thread::sleep(WINDOW);
+    probes.close().unwrap()
+}
+
+fn slept_ns(thread: &ThreadReading) -> u64 {
+    thread.sleeps.iter().map(|sleep| sleep.slept_ns).sum()
+}
+
+#[test]
+fn a_threads_times_sum_to_the_window_and_a_sleeper_sleeps_in_its_call() {
+    let Some(mut probes) = probes() else { return };
+    let slept = Arc::new(AtomicU64::new(0));
+    let count = slept.clone();
+    let sleeper = Worker::start(move || {
+        std::thread::sleep(Duration::from_millis(5));
+        count.fetch_add(1, Ordering::Relaxed);
+    });
+    let before = slept.load(Ordering::Relaxed);
+    let reading = look(&mut probes);
+    let sleeps = slept.load(Ordering::Relaxed) - before;
+    let thread = sleeper.of(&reading);
+    let sum = thread.running_ns + thread.ready_ns + thread.other_ns + slept_ns(thread);
+    assert!(sum.abs_diff(reading.length_ns) < 2_000_000, "{thread:?}");
+    // clock_nanosleep of x86-64.
+    let call = thread
+        .sleeps
+        .iter()
+        .find(|sleep| sleep.number == 230)
+        .expect("it slept");
+    assert!(
+        call.sleeps.abs_diff(sleeps) <= 2 + sleeps / 10,
+        "{call:?}, and it says {sleeps}"
+    );
+    assert!(call.slept_ns > reading.length_ns * 8 / 10, "{thread:?}");
+}
+
+#[test]
+fn a_thread_that_works_runs_or_is_ready_all_the_time() {
+    let Some(mut probes) = probes() else { return };
+    let worker = Worker::start(|| std::hint::spin_loop());
+    let reading = look(&mut probes);
+    let mine = reading
+        .threads
+        .iter()
+        .find(|thread| thread.tid == worker.tid);
+    // On a quiet core it may have had no event at all; then there is nothing to sum up.
+    if let Some(thread) = mine {
+        let awake = thread.running_ns + thread.ready_ns;
+        assert!(awake.abs_diff(reading.length_ns) < 2_000_000, "{thread:?}");
+        assert_eq!(slept_ns(thread), 0);
+    }
+}
+
+#[test]
+fn messages_over_a_unix_socket_and_the_wakes_they_bring_are_counted() {
+    let Some(mut probes) = probes() else { return };
+    let (mut near, mut far) = UnixStream::pair().unwrap();
+    let sent = Arc::new(AtomicU64::new(0));
+    let count = sent.clone();
+    far.set_read_timeout(Some(Duration::from_millis(50)))
+        .unwrap();
+    near.set_read_timeout(Some(Duration::from_millis(50)))
+        .unwrap();
+    let echo = Worker::start(move || {
+        let mut byte = [0; 100];
+        if far.read_exact(&mut byte).is_ok() {
+            far.write_all(&byte).unwrap();
+        }
+    });
+    let asks = Worker::start(move || {
+        near.write_all(&[7; 100]).unwrap();
+        count.fetch_add(1, Ordering::Relaxed);
+        let _ = near.read_exact(&mut [0; 100]);
+        std::thread::sleep(Duration::from_micros(200));
+    });
+    let before = sent.load(Ordering::Relaxed);
+    let reading = look(&mut probes);
+    let asked = sent.load(Ordering::Relaxed) - before;
+    let of = |tid: u32| {
+        let mut own = reading.unix.iter().filter(|sent| sent.sender.1 == tid);
+        *own.next().expect("it sent")
+    };
+    let (there, back) = (of(asks.tid), of(echo.tid));
+    assert!(
+        there.messages.abs_diff(asked) <= 2 + asked / 10,
+        "{there:?}, and it says {asked}"
+    );
+    assert_eq!(there.bytes, 100 * there.messages);
+    assert_eq!(
+        (there.from_inode, there.to_inode),
+        (back.to_inode, back.from_inode)
+    );
+    let wake = |waker: u32, wakee: u32| {
+        let mut all = reading.wakes.iter();
+        all.find(|wake| wake.waker.1 == waker && wake.wakee.1 == wakee)
+    };
+    let wakes = wake(asks.tid, echo.tid)
+        .expect("a message wakes its reader")
+        .wakes;
+    assert!(
+        wakes > asked / 2 && wakes <= there.messages + 2,
+        "{wakes} of {asked}"
+    );
+}
+
+#[test]
+fn outside_of_a_window_nothing_is_counted() {
+    let Some(mut probes) = probes() else { return };
+    let sleeper = Worker::start(|| std::thread::sleep(Duration::from_millis(2)));
+    look(&mut probes);
+    std::thread::sleep(Duration::from_millis(200));
+    let reading = look(&mut probes);
+    let thread = sleeper.of(&reading);
+    let sleeps: u64 = thread.sleeps.iter().map(|sleep| sleep.sleeps).sum();
+    // Records are kept from window to window; what they count is this window's.
+    let most = WINDOW.as_millis() as u64 / 2 + 2;
+    assert!(sleeps <= most, "{sleeps} sleeps of 2 ms in {WINDOW:?}");
+}
