@@ -175,10 +175,9 @@ fn messages_over_a_unix_socket_and_the_wakes_they_bring_are_counted() {
     let wakes = wake(asks.tid, echo.tid)
         .expect("a message wakes its reader")
         .wakes;
-    assert!(
-        wakes > asked / 2 && wakes <= there.messages + 2,
-        "{wakes} of {asked}"
-    );
+    // Taking a message tells the sender's side that there is room, which wakes its reader, too.
+    let most = 2 * there.messages + 2;
+    assert!(wakes > asked / 2 && wakes <= most, "{wakes} of {asked}");
 }
 
 #[test]
