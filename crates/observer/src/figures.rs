@@ -21,6 +21,10 @@ pub struct Figures {
     pub sockets: Vec<SocketFigures>,
     /// Pipes whose processes did something.
     pub pipes: Vec<PipeFigures>,
+    /// Unix sockets in which something stood, or to which something was sent.
+    pub unix: Vec<UnixFigures>,
+    /// Who woke whom inside a process; only by BPF.
+    pub wakes: Vec<WakeFigures>,
     /// Cores.
     pub cores: Vec<CoreFigures>,
     /// Disks that did something.
@@ -81,6 +85,36 @@ pub struct PipeFigures {
     pub capacity_bytes: u64,
     /// Bytes that passed, at most: the lesser of what its readers read and its writers wrote.
     pub bytes_per_s_max: Option<f64>,
+}
+
+/// One unix socket that is read, over a look.
+#[derive(Debug, Clone, PartialEq)]
+pub struct UnixFigures {
+    /// Its inode.
+    pub inode: u64,
+    /// Who holds it.
+    pub readers: Vec<Holder>,
+    /// Processes that hold the other end.
+    pub peers: Vec<u32>,
+    /// Who sent to it, messages and bytes per second; only by BPF.
+    pub senders: Vec<(u32, f64, f64)>,
+    /// Bytes in it, on average of samples.
+    pub length_mean_bytes: f64,
+    /// Bytes that it takes.
+    pub capacity_bytes: u64,
+}
+
+/// Wakes of one thread by another one of its process.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WakeFigures {
+    /// The process.
+    pub pid: u32,
+    /// The thread that wakes.
+    pub waker: u32,
+    /// The thread that is woken.
+    pub wakee: u32,
+    /// How often.
+    pub wakes_per_s: f64,
 }
 
 /// A quota of CPU time, and whom it held up.

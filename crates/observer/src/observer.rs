@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::Error;
 use crate::figures::Figures;
-use crate::look::{Look, own_ns};
+use crate::look::{Ended, Look, own_ns};
 use crate::sources::groups::Groups;
 use crate::sources::threads::Threads;
+use crate::sources::windows::Windows;
 
 /// The shortest pause between two looks at threads and pipes, and at sockets and interfaces.
 const FAST: Duration = Duration::from_millis(5);
@@ -28,6 +29,7 @@ pub struct Observer {
     groups: Groups,
     /// Sockets whose process could not be found; it is not looked for again.
     strangers: HashSet<u64>,
+    windows: Windows,
 }
 
 impl Default for Observer {
@@ -43,6 +45,7 @@ impl Observer {
             threads: Threads::default(),
             groups: Groups::find(),
             strangers: HashSet::new(),
+            windows: Windows::load(),
         }
     }
 
@@ -57,6 +60,7 @@ impl Observer {
         let (mut fast_at, mut slow_at) = (look.began, look.began);
         let mut rescan_at = look.began + RESCAN.min(length / 4);
         let end = look.began + length;
+        self.windows.begin(look.began);
         loop {
             let now = Instant::now();
             if stop.load(Ordering::Relaxed) {
@@ -71,6 +75,9 @@ impl Observer {
                 let active = self.threads.active_processes();
                 look.learn(&self.groups, &active);
             }
+            if self.windows.due().is_some_and(|due| now >= due) {
+                self.windows.turn();
+            }
             if now >= slow_at {
                 slow_at = after(now, SLOW, SLOW_REST, || look.slow());
             }
@@ -81,15 +88,23 @@ impl Observer {
                 });
             }
             let next = fast_at.min(slow_at).min(rescan_at).min(end);
+            let next = self.windows.due().map_or(next, |due| due.min(next));
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
+        let counted = self.windows.end();
         look.slow();
         let length_ns = look.began.elapsed().as_nanos() as u64;
         let threads = self.threads.end(length_ns);
         let hidden = self.threads.hidden();
+        look.tell(self.windows.unseen());
         let strangers = &mut self.strangers;
-        look.end(&self.groups, strangers, threads, hidden, length_ns)
-            .map(Some)
+        let ended = Ended {
+            threads,
+            hidden,
+            counted,
+            length_ns,
+        };
+        look.end(&self.groups, strangers, ended).map(Some)
     }
 }
 

@@ -27,7 +27,7 @@ struct {
 /* A system call that a thread slept in, and for how long. */
 struct slot {
 	s64 number;
-	u64 arguments[4];
+	u64 arguments[5];
 	u64 slept_ns;
 	u64 sleeps;
 };
@@ -93,6 +93,7 @@ INLINE u32 slot_of(struct figures *figures, struct task_struct *task)
 			slot->arguments[1] = registers.si;
 			slot->arguments[2] = registers.dx;
 			slot->arguments[3] = registers.r10;
+			slot->arguments[4] = registers.r8;
 			return i;
 		}
 		/* The third argument tells a lock from a condition variable. */

@@ -13,7 +13,7 @@ use crate::load::words;
 /// Slots of a thread's record, and of soft interrupts: as in `observe.bpf.c`.
 const SLOTS: usize = 6;
 const SOFTIRQS: usize = 10;
-const SLOT_WORDS: usize = 7;
+const SLOT_WORDS: usize = 8;
 /// `struct dumped`: two numbers in the first word, then `struct figures`.
 const DUMPED_WORDS: usize = 1 + 6 + SLOTS * SLOT_WORDS;
 const SOFTIRQ_WORDS: usize = 2 + 4 * SOFTIRQS;
@@ -58,8 +58,8 @@ pub struct ThreadReading {
 pub struct SleepReading {
     /// The call's number; below 0: in none.
     pub number: i64,
-    /// Its first four arguments.
-    pub arguments: [u64; 4],
+    /// Its first five arguments.
+    pub arguments: [u64; 5],
     /// Time asleep.
     pub slept_ns: u64,
     /// Times that it ended.
@@ -198,9 +198,9 @@ fn thread(record: &[u8], window: &Window) -> Option<ThreadReading> {
         let first = 7 + i * SLOT_WORDS;
         SleepReading {
             number: word(first) as i64,
-            arguments: [1, 2, 3, 4].map(|at| word(first + at)),
-            slept_ns: word(first + 5),
-            sleeps: word(first + 6),
+            arguments: [1, 2, 3, 4, 5].map(|at| word(first + at)),
+            slept_ns: word(first + 6),
+            sleeps: word(first + 7),
         }
     };
     let mut sleeps: Vec<SleepReading> = (0..SLOTS).map(slot_at).collect();
@@ -274,7 +274,7 @@ mod tests {
         let number = u64::from_ne_bytes([5, 0, 0, 0, 6, 0, 0, 0]);
         let asleep = u64::from_ne_bytes([3, 0, 0, 0, 0, 0, 0, 0]);
         let words = [
-            number, 7, 1600, asleep, 100, 200, 0, 202, 9, 0, 2, 0, 300, 1,
+            number, 7, 1600, asleep, 100, 200, 0, 202, 9, 0, 2, 0, 0, 300, 1,
         ];
         let thread = thread(&record(&words), &WINDOW).unwrap();
         assert_eq!((thread.pid, thread.tid), (5, 6));

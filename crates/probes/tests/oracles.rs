@@ -115,7 +115,7 @@ fn a_threads_times_sum_to_the_window_and_a_sleeper_sleeps_in_its_call() {
 #[test]
 fn a_thread_that_works_runs_or_is_ready_all_the_time() {
     let Some(mut probes) = probes() else { return };
-    let worker = Worker::start(|| std::hint::spin_loop());
+    let worker = Worker::start(std::hint::spin_loop);
     let reading = look(&mut probes);
     let mine = reading
         .threads

@@ -22,6 +22,8 @@ const HELD: f64 = 0.05;
 pub struct Member {
     /// Its process.
     pub pid: u32,
+    /// Its number.
+    pub tid: u32,
     /// The core that it was last on.
     pub core: usize,
     /// Its times.
@@ -248,6 +250,7 @@ fn member(thread: &ThreadFigures, length_ns: u64, roles: &Roles) -> Member {
     times.starved_ratio += (1.0 - told).max(0.0);
     Member {
         pid: thread.pid,
+        tid: thread.tid,
         core: thread.core,
         times,
         waits,

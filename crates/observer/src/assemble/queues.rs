@@ -113,6 +113,8 @@ pub fn queues(figures: &Figures, groups: &[Group], roles: &Roles) -> Vec<Queue> 
     found.extend(figures.pipes.iter().filter_map(|found| pipe(found, &users)));
     found.extend(listeners(figures, &users));
     found.extend(datagrams(figures, &users));
+    found.extend(unix(figures, &users));
+    found.extend(wakes(figures, groups));
     found
 }
 
@@ -161,26 +163,32 @@ fn tcp(figures: &Figures, users: &Users<'_>, roles: &Roles) -> Vec<Queue> {
     }
     // What comes from elsewhere has no sender here: its receiver shows what stands.
     let queue = |((from, to, service), sum): ((End, End, u16), Sum)| {
-        let counted = sum.segments_per_s > 0.0 && sum.acknowledged_per_s > 0.0;
+        sum.queue(from, to, QueueKind::Tcp, u64::from(service))
+    };
+    sums.into_iter().map(queue).collect()
+}
+
+impl Sum {
+    fn queue(self, from: End, to: End, kind: QueueKind, number: u64) -> Queue {
+        let counted = self.segments_per_s > 0.0 && self.acknowledged_per_s > 0.0;
         let bytes = match counted {
-            true => (sum.acknowledged_per_s / sum.segments_per_s).max(1.0),
+            true => (self.acknowledged_per_s / self.segments_per_s).max(1.0),
             false => PAGE_BYTES,
         };
         Queue {
             from,
             to,
-            kind: QueueKind::Tcp,
-            number: u64::from(service),
-            messages_per_s: sum.segments_per_s,
-            mean_messages: sum.standing_bytes / bytes,
-            capacity_messages: sum.capacity_bytes / bytes,
+            kind,
+            number,
+            messages_per_s: self.segments_per_s,
+            mean_messages: self.standing_bytes / bytes,
+            capacity_messages: self.capacity_bytes / bytes,
             message_bytes: Some(bytes),
             dropped_per_s: 0.0,
             rate_is_bound: false,
-            answers: sum.answers,
+            answers: self.answers,
         }
-    };
-    sums.into_iter().map(queue).collect()
+    }
 }
 
 fn pipe(pipe: &PipeFigures, users: &Users<'_>) -> Option<Queue> {
@@ -201,6 +209,71 @@ fn pipe(pipe: &PipeFigures, users: &Users<'_>) -> Option<Queue> {
         rate_is_bound: true,
         answers: false,
     })
+}
+
+/// What is sent over unix sockets; without BPF only what stands in them.
+fn unix(figures: &Figures, users: &Users<'_>) -> Vec<Queue> {
+    let mut sums: BTreeMap<(usize, usize), Sum> = BTreeMap::new();
+    for socket in &figures.unix {
+        let slept = socket.readers.iter().find_map(|holder| {
+            let at = (holder.pid, holder.descriptor);
+            users.sleepers.get(&at).copied()
+        });
+        let readers = socket.readers.iter().map(|holder| holder.pid);
+        let Some(to) = slept.or_else(|| users.busiest(readers)) else {
+            continue;
+        };
+        let known = socket.senders.iter().filter_map(|(pid, messages, bytes)| {
+            Some((users.busiest(std::iter::once(*pid))?, *messages, *bytes))
+        });
+        let mut senders: Vec<(usize, f64, f64)> = known.collect();
+        if senders.is_empty() {
+            let peer = users.busiest(socket.peers.iter().copied());
+            senders.extend(peer.map(|peer| (peer, 0.0, 0.0)));
+        }
+        let share = 1.0 / senders.len().max(1) as f64;
+        for (from, messages_per_s, bytes_per_s) in senders.into_iter().filter(|s| s.0 != to) {
+            let sum = sums.entry((from, to)).or_default();
+            sum.segments_per_s += messages_per_s;
+            sum.acknowledged_per_s += bytes_per_s;
+            sum.standing_bytes += share * socket.length_mean_bytes;
+            sum.capacity_bytes += share * socket.capacity_bytes as f64;
+        }
+    }
+    let queue = |((from, to), sum): ((usize, usize), Sum)| {
+        sum.queue(End::Group(from), End::Group(to), QueueKind::Unix, 0)
+    };
+    sums.into_iter().map(queue).collect()
+}
+
+/// Threads of one process that hand work to others by waking them; how much stands there, only the
+/// program knows.
+fn wakes(figures: &Figures, groups: &[Group]) -> Vec<Queue> {
+    let mut stages: HashMap<u32, usize> = HashMap::new();
+    for (i, group) in groups.iter().enumerate() {
+        stages.extend(group.members.iter().map(|member| (member.tid, i)));
+    }
+    let mut sums: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+    for wake in &figures.wakes {
+        if let (Some(from), Some(to)) = (stages.get(&wake.waker), stages.get(&wake.wakee)) {
+            *sums.entry((*from, *to)).or_default() += wake.wakes_per_s;
+        }
+    }
+    let apart = sums.into_iter().filter(|((from, to), _)| from != to);
+    let queue = |((from, to), wakes_per_s)| Queue {
+        from: End::Group(from),
+        to: End::Group(to),
+        kind: QueueKind::Wake,
+        number: 0,
+        messages_per_s: wakes_per_s,
+        mean_messages: 0.0,
+        capacity_messages: 1.0,
+        message_bytes: None,
+        dropped_per_s: 0.0,
+        rate_is_bound: false,
+        answers: false,
+    };
+    apart.map(queue).collect()
 }
 
 /// Connections that wait for accept.

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use brigade_model::profile::Wait;
 
-use super::{Look, PIPES_MAX, PipeTally, counters, own_ns};
+use super::{Ended, Look, PIPES_MAX, PipeTally, counters, own_ns};
 use crate::figures::{
-    BlockFigures, Figures, PipeFigures, QdiscFigures, QuotaFigures, SocketFigures,
+    BlockFigures, Figures, PipeFigures, QdiscFigures, QuotaFigures, SocketFigures, UnixFigures,
+    WakeFigures,
 };
 use crate::sources::descriptors::{Descriptors, Holder};
 use crate::sources::groups::Groups;
 use crate::sources::threads::ThreadFigures;
+use crate::sources::windows::Counted;
 use crate::sources::{cores, disks, pipes, qdiscs};
 use crate::{Error, procfs, wait};
 
@@ -23,16 +25,21 @@ impl Look {
         mut self,
         groups: &Groups,
         strangers: &mut HashSet<u64>,
-        mut threads: Vec<ThreadFigures>,
-        hidden: HashSet<u32>,
-        length_ns: u64,
+        ended: Ended,
     ) -> Result<Figures, Error> {
+        let Ended {
+            mut threads,
+            hidden,
+            counted,
+            length_ns,
+        } = ended;
         let holders = threads.iter().filter(|thread| is_active(thread, length_ns));
         self.descriptors.look(holders.map(|thread| thread.pid));
         for thread in &mut threads {
+            counted.refine(thread);
             self.refine(thread);
         }
-        self.find_owners(strangers);
+        self.find_owners(&counted, strangers);
         self.find_pipes(&threads, strangers);
         self.tell_unseen(&hidden);
         let cores_after = cores::read()?;
@@ -45,6 +52,8 @@ impl Look {
             quotas: self.quota_figures(groups, length_ns),
             block_limits: self.block_figures(groups, length_ns),
             qdiscs: self.qdisc_figures(length_ns),
+            unix: self.unix_figures(&counted),
+            wakes: wakes(&counted),
             cores: cores::between(&self.cores, &cores_after),
             disks: disks::between(&self.disks, &disks::read(), length_ns),
             listen_overflows_per_s: since(0),
@@ -70,10 +79,13 @@ impl Look {
     }
 
     /// Looks at all processes when a socket in which something stands or moves is nobody's so far.
-    fn find_owners(&mut self, strangers: &mut HashSet<u64>) {
+    fn find_owners(&mut self, counted: &Counted, strangers: &mut HashSet<u64>) {
         let unowned = |descriptors: &Descriptors| -> HashSet<u64> {
             let tallies = self.sockets.iter().filter(|(_, tally)| tally.matters());
-            let inodes = tallies.map(|(inode, _)| *inode);
+            let sent_to = counted.unix.keys().map(|(_, _, to)| *to);
+            let standing = self.unix.iter().filter(|(_, tally)| tally.bytes > 0.0);
+            let unix = standing.map(|(inode, _)| *inode).chain(sent_to);
+            let inodes = tallies.map(|(inode, _)| *inode).chain(unix);
             inodes
                 .filter(|inode| descriptors.holders(*inode).is_empty())
                 .collect()
@@ -165,6 +177,35 @@ impl Look {
             }
         };
         self.sockets.values().map(figures).collect()
+    }
+
+    fn unix_figures(&self, counted: &Counted) -> Vec<UnixFigures> {
+        let mut found = Vec::new();
+        let counted_s = counted.open_ns as f64 / 1e9;
+        for (inode, tally) in &self.unix {
+            let sent = counted.unix.iter().filter(|((_, _, to), _)| to == inode);
+            let mut senders: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+            for ((pid, ..), (messages, bytes)) in sent {
+                let sum = senders.entry(*pid).or_default();
+                *sum = (sum.0 + messages, sum.1 + bytes);
+            }
+            if tally.bytes == 0.0 && senders.is_empty() {
+                continue;
+            }
+            let per_s = |count: u64| count as f64 / counted_s.max(1e-9);
+            let rates = senders.into_iter();
+            found.push(UnixFigures {
+                inode: *inode,
+                readers: self.descriptors.holders(*inode).to_vec(),
+                peers: distinct(self.descriptors.holders(tally.last.peer)),
+                senders: rates
+                    .map(|(pid, sum)| (pid, per_s(sum.0), per_s(sum.1)))
+                    .collect(),
+                length_mean_bytes: tally.bytes / tally.samples.max(1.0),
+                capacity_bytes: tally.last.send_limit_bytes,
+            });
+        }
+        found
     }
 
     fn pipe_figures(&self, length_ns: u64) -> Vec<PipeFigures> {
@@ -296,6 +337,21 @@ impl Look {
 /// Whether a thread did enough to be looked at more closely.
 fn is_active(thread: &ThreadFigures, length_ns: u64) -> bool {
     thread.running_ns as f64 > ACTIVE * length_ns as f64
+}
+
+/// Wakes of threads at condition variables by other threads of their process.
+fn wakes(counted: &Counted) -> Vec<WakeFigures> {
+    let counted_s = (counted.open_ns as f64 / 1e9).max(1e-9);
+    let own = counted.wakes.iter().filter(|((waker, wakee, wait), _)| {
+        waker.0 == wakee.0 && waker.1 != wakee.1 && *wait == Wait::Futex
+    });
+    let figures = own.map(|((waker, wakee, _), wakes)| WakeFigures {
+        pid: waker.0,
+        waker: waker.1,
+        wakee: wakee.1,
+        wakes_per_s: *wakes as f64 / counted_s,
+    });
+    figures.collect()
 }
 
 fn distinct(holders: &[Holder]) -> Vec<u32> {

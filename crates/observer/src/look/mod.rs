@@ -2,7 +2,7 @@
 
 mod end;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -13,6 +13,9 @@ use crate::sources::groups::{GroupLimits, Groups};
 use crate::sources::pipes;
 use crate::sources::qdiscs::{self, Qdisc};
 use crate::sources::sockets::{self, Socket, Sockets};
+use crate::sources::threads::ThreadFigures;
+use crate::sources::unix::{self, UnixSocket};
+use crate::sources::windows::Counted;
 use crate::sources::{cores, disks};
 use crate::{Error, namespaces};
 
@@ -30,12 +33,23 @@ pub(crate) struct Look {
     sockets: HashMap<u64, SocketTally>,
     pipes: BTreeMap<u64, PipeTally>,
     qdiscs: BTreeMap<(Option<u64>, u32, u32), QdiscTally>,
+    unix: HashMap<u64, UnixTally>,
     limits: BTreeMap<u32, GroupLimits>,
     io: HashMap<u32, (u64, u64)>,
     namespaces: BTreeMap<Option<u64>, BTreeSet<u32>>,
     /// When the processes' bytes and limits were first read.
     learned: Option<Instant>,
     unseen: BTreeSet<String>,
+}
+
+/// What the observer has at the end of a look.
+pub(crate) struct Ended {
+    pub threads: Vec<ThreadFigures>,
+    /// Threads of which it cannot be seen what they wait for.
+    pub hidden: HashSet<u32>,
+    /// What BPF programs counted.
+    pub counted: Counted,
+    pub length_ns: u64,
 }
 
 struct SocketTally {
@@ -57,6 +71,12 @@ impl SocketTally {
         let stands = self.received_bytes > 0.0 || (!last.listens && self.sent_bytes > 0.0);
         moved || lost || stands
     }
+}
+
+struct UnixTally {
+    last: UnixSocket,
+    bytes: f64,
+    samples: f64,
 }
 
 struct PipeTally {
@@ -93,6 +113,7 @@ impl Look {
             sockets: HashMap::new(),
             pipes: BTreeMap::new(),
             qdiscs: BTreeMap::new(),
+            unix: HashMap::new(),
             limits: BTreeMap::new(),
             io: HashMap::new(),
             namespaces: namespaces::of_processes(procfs::numbers("/proc").into_iter()),
@@ -129,6 +150,11 @@ impl Look {
         }
     }
 
+    /// Notes what cannot be seen.
+    pub(crate) fn tell(&mut self, unseen: &[String]) {
+        self.unseen.extend(unseen.iter().cloned());
+    }
+
     /// Asks what can be asked often.
     pub(crate) fn fast(&mut self) {
         for pipe in self.pipes.values_mut() {
@@ -142,6 +168,7 @@ impl Look {
 
     /// Asks what takes longer to answer.
     pub(crate) fn slow(&mut self) {
+        self.take_unix();
         for (namespace, pids) in self.namespaces.clone() {
             let read = || Ok((sockets::read()?, qdiscs::read()?));
             let found = match (namespace, pids.first()) {
@@ -164,6 +191,27 @@ impl Look {
                     );
                 }
             }
+        }
+    }
+
+    fn take_unix(&mut self) {
+        let found = match unix::read() {
+            Ok(found) => found,
+            Err(error) => {
+                let told = format!("unix sockets: the kernel does not tell ({error})");
+                self.unseen.insert(told);
+                return;
+            }
+        };
+        for (inode, socket) in found {
+            let tally = self.unix.entry(inode).or_insert(UnixTally {
+                last: socket,
+                bytes: 0.0,
+                samples: 0.0,
+            });
+            tally.bytes += socket.received_bytes as f64;
+            tally.samples += 1.0;
+            tally.last = socket;
         }
     }
 

@@ -10,3 +10,5 @@ pub mod pipes;
 pub mod qdiscs;
 pub mod sockets;
 pub mod threads;
+pub mod unix;
+pub mod windows;
