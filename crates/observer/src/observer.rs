@@ -16,7 +16,7 @@ use crate::sources::windows::Windows;
 
 /// The shortest pause between two looks at threads and pipes, and at sockets and interfaces.
 const FAST: Duration = Duration::from_millis(5);
-const SLOW: Duration = Duration::from_millis(50);
+const SLOW: Duration = Duration::from_millis(10);
 /// A round that took so long is followed by so many times that of rest.
 const FAST_REST: u32 = 100;
 const SLOW_REST: u32 = 100;
@@ -108,9 +108,12 @@ impl Observer {
     }
 }
 
-/// Does some work, and says when it may be done again.
+/// Does some work, and says when it may be done again: after a pause that is never the same, so that
+/// nothing that happens at an even pace is always met at the same moment.
 fn after(began: Instant, pause: Duration, rest: u32, work: impl FnOnce()) -> Instant {
     work();
     let took = began.elapsed();
-    began + pause.max(took * rest)
+    // The clock's lowest digits are as good as random here.
+    let dice = f64::from(began.elapsed().subsec_nanos() % 1000) / 1000.0;
+    began + pause.max(took * rest).mul_f64(0.75 + dice / 2.0)
 }

@@ -1,15 +1,17 @@
 //! `cargo xtask figures`: what Brigade costs, measured on the release build itself.
 //!
-//! Every figure but `ring` and `tricks` compares runs of `brigade run` as child processes. Runs of the things compared
+//! Every figure but `observer`, `crowd`, `ring` and `tricks` compares runs of `brigade run` as child processes. Runs of the things compared
 //! take turns, round after round, so that what else the machine does falls on all of them alike; a
 //! table shows the median of the rounds and, after it, the least and the greatest.
 
 pub(crate) mod child;
 mod cohort;
 mod copies;
+mod crowd;
 mod error;
 mod flushes;
 mod idle;
+mod observer;
 mod pages;
 mod portal;
 mod prediction;
@@ -31,7 +33,7 @@ pub struct Figure {
 }
 
 /// All figures, in the order of the README.
-pub static FIGURES: [Figure; 8] = [
+pub static FIGURES: [Figure; 10] = [
     Figure {
         name: "pages",
         what: "pages/s and CPU time per page, fused and spread",
@@ -67,6 +69,18 @@ pub static FIGURES: [Figure; 8] = [
         what: "predicted against measured throughput of placements, from one profile each",
         runs_brigade: true,
         measure: prediction::measure,
+    },
+    Figure {
+        name: "observer",
+        what: "what `brigade top --linux` costs what it looks at, in pairs with and without",
+        runs_brigade: true,
+        measure: observer::measure,
+    },
+    Figure {
+        name: "crowd",
+        what: "what `brigade top --linux` costs beside 1,000 processes and 10,000 sockets",
+        runs_brigade: true,
+        measure: crowd::measure,
     },
     Figure {
         name: "ring",

@@ -48,7 +48,7 @@ pub struct Case {
     pub expected: Expected,
 }
 
-fn part(kind: &'static str, name: &'static str, arguments: &[&dyn ToString]) -> Part {
+pub(super) fn part(kind: &'static str, name: &'static str, arguments: &[&dyn ToString]) -> Part {
     Part {
         kind,
         name,
@@ -63,7 +63,7 @@ fn part(kind: &'static str, name: &'static str, arguments: &[&dyn ToString]) -> 
 }
 
 impl Part {
-    fn piped(mut self) -> Part {
+    pub(super) fn piped(mut self) -> Part {
         self.piped = true;
         self
     }

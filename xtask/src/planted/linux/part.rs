@@ -10,12 +10,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::stamped;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, eth, socket_with};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_setaffinity, set_name};
 use rustix::time::{ClockId, clock_gettime};
 
-const BLOCK_BYTES: usize = 4096;
+pub(super) const BLOCK_BYTES: usize = 4096;
 const MESSAGE_BYTES: usize = 64;
 const LIFE: Duration = Duration::from_secs(120);
 
@@ -64,6 +65,10 @@ pub fn run(kind: &str, arguments: &[&str]) -> io::Result<()> {
         "packets" => packets(number(0)?),
         "disk-reader" => disk_reader(text(0)?),
         "disk-writer" => disk_writer(text(0)?),
+        "ping-pong" => ping_pong(number(0)?),
+        "sockets" => sockets(number(0)?),
+        "stamped-source" => stamped::source(text(0)?, number(1)?, number(2)?),
+        "stamped-sink" => stamped::sink(text(0)?, text(1)?, number(2)?),
         "idler" => loop {
             sleep(Duration::from_millis(number(0)?));
         },
@@ -76,7 +81,7 @@ fn wrong(what: &str) -> io::Error {
 }
 
 /// Works for so long on a core, whatever else the core does.
-fn burn(time_us: u64) {
+pub(super) fn burn(time_us: u64) {
     let spent_ns = || {
         let now = clock_gettime(ClockId::ThreadCPUTime);
         now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
@@ -88,20 +93,22 @@ fn burn(time_us: u64) {
 }
 
 /// Sleeps until things are due at an even rate.
-struct Pace {
+pub(super) struct Pace {
     next: Instant,
     pause: Duration,
 }
 
 impl Pace {
     fn new(per_s: u64) -> Pace {
-        Pace {
-            next: Instant::now(),
-            pause: Duration::from_secs(1) / per_s.max(1) as u32,
-        }
+        Pace::every(Duration::from_secs(1) / per_s.max(1) as u32)
     }
 
-    fn wait(&mut self) {
+    pub(super) fn every(pause: Duration) -> Pace {
+        let next = Instant::now();
+        Pace { next, pause }
+    }
+
+    pub(super) fn wait(&mut self) {
         self.next += self.pause;
         let now = Instant::now();
         match self.next.checked_duration_since(now) {
@@ -152,7 +159,7 @@ fn take(mut input: impl Read, work_us: u64, sleep_us: u64) -> io::Result<()> {
     }
 }
 
-fn connect(address: &str) -> io::Result<TcpStream> {
+pub(super) fn connect(address: &str) -> io::Result<TcpStream> {
     let end = Instant::now() + Duration::from_secs(5);
     loop {
         match TcpStream::connect(address) {
@@ -302,6 +309,49 @@ fn packets(sockets: u64) -> io::Result<()> {
         )
     };
     let _sockets = (0..sockets).map(open).collect::<Result<Vec<_>, _>>()?;
+    loop {
+        sleep(Duration::from_secs(1));
+    }
+}
+
+/// Hands a byte to and fro between two threads by pipes, for so many seconds; says how often a second.
+fn ping_pong(time_s: u64) -> io::Result<()> {
+    let ((mut there, mut ask), (mut back, mut answer)) = (io::pipe()?, io::pipe()?);
+    std::thread::spawn(move || -> io::Result<()> {
+        let mut byte = [0];
+        loop {
+            there.read_exact(&mut byte)?;
+            answer.write_all(&byte)?;
+        }
+    });
+    let (began, mut rounds) = (Instant::now(), 0_u64);
+    while began.elapsed() < Duration::from_secs(time_s) {
+        for _ in 0..64 {
+            ask.write_all(&[1])?;
+            back.read_exact(&mut [0])?;
+        }
+        rounds += 64;
+    }
+    println!("{}", rounds as f64 / began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+/// So many connections to itself, each with two ends, over which nothing goes.
+fn sockets(connections: u64) -> io::Result<()> {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile);
+    let wanted = rustix::process::Rlimit {
+        current: files.maximum,
+        maximum: files.maximum,
+    };
+    rustix::process::setrlimit(rustix::process::Resource::Nofile, wanted)?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let address = listener.local_addr()?;
+    let mut open = Vec::new();
+    for _ in 0..connections {
+        open.push(TcpStream::connect(address)?);
+        open.push(listener.accept()?.0);
+    }
+    println!("open");
     loop {
         sleep(Duration::from_secs(1));
     }
