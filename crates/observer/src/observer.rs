@@ -7,9 +7,12 @@ use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
 use crate::Error;
 use crate::figures::Figures;
 use crate::look::{Ended, Look, own_ns};
+use crate::namespaces::Namespaces;
 use crate::sources::groups::Groups;
 use crate::sources::threads::Threads;
 use crate::sources::windows::Windows;
@@ -18,8 +21,8 @@ use crate::sources::windows::Windows;
 const FAST: Duration = Duration::from_millis(5);
 const SLOW: Duration = Duration::from_millis(10);
 /// A round that took so long is followed by so many times that of rest.
-const FAST_REST: u32 = 100;
-const SLOW_REST: u32 = 100;
+const FAST_REST: u32 = 150;
+const SLOW_REST: u32 = 150;
 /// Threads that begin to work are noticed after so long.
 const RESCAN: Duration = Duration::from_millis(150);
 
@@ -30,6 +33,7 @@ pub struct Observer {
     /// Sockets whose process could not be found; it is not looked for again.
     strangers: HashSet<u64>,
     windows: Windows,
+    namespaces: Namespaces,
 }
 
 impl Default for Observer {
@@ -41,11 +45,13 @@ impl Default for Observer {
 impl Observer {
     /// An observer that has seen nothing yet.
     pub fn new() -> Observer {
+        raise_files();
         Observer {
             threads: Threads::default(),
             groups: Groups::find(),
             strangers: HashSet::new(),
             windows: Windows::load(),
+            namespaces: Namespaces::default(),
         }
     }
 
@@ -56,7 +62,7 @@ impl Observer {
     pub fn watch(&mut self, length: Duration, stop: &AtomicBool) -> Result<Option<Figures>, Error> {
         let own_ns = own_ns();
         self.threads.begin();
-        let mut look = Look::begin(own_ns)?;
+        let mut look = Look::begin(own_ns, &mut self.namespaces)?;
         let (mut fast_at, mut slow_at) = (look.began, look.began);
         let mut rescan_at = look.began + RESCAN.min(length / 4);
         let end = look.began + length;
@@ -106,6 +112,18 @@ impl Observer {
         };
         look.end(&self.groups, strangers, ended).map(Some)
     }
+}
+
+/// Files of many threads are kept open: as many as this process may have. Without, they are opened
+/// again and again.
+fn raise_files() {
+    let files = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: files.maximum,
+        maximum: files.maximum,
+    };
+    // Refused, the old limit stays, which is right, too.
+    let _ = setrlimit(Resource::Nofile, raised);
 }
 
 /// Does some work, and says when it may be done again: after a pause that is never the same, so that

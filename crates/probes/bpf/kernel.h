@@ -20,9 +20,7 @@ typedef long long s64;
 #define TYPE(name, value) typeof(value) *name
 
 enum {
-	MAP_HASH = 1,
 	MAP_ARRAY = 2,
-	MAP_PERCPU_ARRAY = 6,
 	MAP_LRU_HASH = 9,
 	MAP_TASK_STORAGE = 29,
 

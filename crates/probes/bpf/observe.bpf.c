@@ -1,14 +1,12 @@
 /* What the kernel tells at its tracepoints, summed up where it happens: time that threads ran, were
- * ready, and slept in which system call; who woke whom; what was sent over unix sockets; soft
- * interrupts.
+ * ready, and slept in which system call; who woke whom; what was sent over unix sockets.
  *
  * Everything is counted in windows: user space opens one by writing its number and its beginning
- * into `window`, and closes it by writing 0. Outside of a window an event costs next to nothing.
+ * into `window`, and closes it by writing 0. Outside of windows the programs are not attached.
  */
 #include "kernel.h"
 
 #define SLOTS 6
-#define SOFTIRQS 10
 
 char license_of_it[] SECTION("license") = "GPL";
 
@@ -303,79 +301,6 @@ SECTION("tp_btf/sock_send_length") int on_send(u64 *context)
 	} else {
 		struct amount first = { .messages = 1, .bytes = length };
 		map_update(&unix_sent, &sent, &first, ANY);
-	}
-	return 0;
-}
-
-/* Soft interrupts: from the moment that one is raised to its beginning, and how long it takes. */
-struct softirqs {
-	u64 window;
-	u64 raised_ns[SOFTIRQS];
-	u64 entered_ns;
-	u64 waited_ns[SOFTIRQS];
-	u64 ran_ns[SOFTIRQS];
-	u64 runs[SOFTIRQS];
-};
-
-struct {
-	NUMBER(type, MAP_PERCPU_ARRAY);
-	NUMBER(max_entries, 1);
-	TYPE(key, u32);
-	TYPE(value, struct softirqs);
-} softirqs SECTION(".maps");
-
-INLINE struct softirqs *own_softirqs(void)
-{
-	u32 zero = 0;
-	struct window *open = open_window();
-	struct softirqs *own = open ? map_lookup(&softirqs, &zero) : 0;
-
-	if (own && own->window != open->number) {
-		own->window = open->number;
-		own->entered_ns = 0;
-		for (u32 i = 0; i < SOFTIRQS; i++)
-			own->raised_ns[i] = 0;
-	}
-	return own;
-}
-
-/* softirq_raise(number) */
-SECTION("tp_btf/softirq_raise") int on_softirq_raise(u64 *context)
-{
-	u32 number = (u32)context[0];
-	struct softirqs *own = own_softirqs();
-
-	if (own && number < SOFTIRQS && !own->raised_ns[number])
-		own->raised_ns[number] = clock_ns();
-	return 0;
-}
-
-/* softirq_entry(number) */
-SECTION("tp_btf/softirq_entry") int on_softirq_entry(u64 *context)
-{
-	u32 number = (u32)context[0];
-	struct softirqs *own = own_softirqs();
-
-	if (!own || number >= SOFTIRQS)
-		return 0;
-	own->entered_ns = clock_ns();
-	if (own->raised_ns[number]) {
-		own->waited_ns[number] += own->entered_ns - own->raised_ns[number];
-		own->raised_ns[number] = 0;
-	}
-	own->runs[number]++;
-	return 0;
-}
-
-/* softirq_exit(number) */
-SECTION("tp_btf/softirq_exit") int on_softirq_exit(u64 *context)
-{
-	u32 number = (u32)context[0];
-	struct softirqs *own = own_softirqs();
-
-	if (own && number < SOFTIRQS && own->entered_ns) {
-		own->ran_ns[number] += clock_ns() - own->entered_ns;
-		own->entered_ns = 0;
 	}
 	return 0;
 }

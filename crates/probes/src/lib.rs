@@ -1,14 +1,13 @@
 //! BPF programs that sum up, inside the kernel, what its tracepoints tell: time that threads ran,
-//! were ready and slept in which system call; who woke whom; what went over unix sockets; soft
-//! interrupts.
+//! were ready and slept in which system call; who woke whom; what went over unix sockets.
 //!
 //! ```text
 //!  Probes::load -> open -> (events are counted in the kernel) -> close -> Reading
 //! ```
 //! The programs are in `bpf/` (C, CO-RE), and the object that they make is checked in, so that nobody
 //! needs a compiler for it. Each is loaded by itself: what the kernel refuses is listed and missing,
-//! and nothing else. An event outside of a window costs next to nothing, so short windows bound what
-//! looking costs.
+//! and nothing else. They are attached only while a window is open, so short windows bound what looking
+//! costs.
 
 mod error;
 mod load;
@@ -16,4 +15,4 @@ mod read;
 
 pub use error::ProbesError;
 pub use load::{Probes, Refused};
-pub use read::{Reading, SleepReading, Softirqs, ThreadReading, UnixSent, Wake};
+pub use read::{Reading, SleepReading, ThreadReading, UnixSent, Wake};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use aya::maps::Array;
+use aya::programs::tp_btf::BtfTracePointLinkId;
 use aya::programs::{BtfTracePoint, Iter};
 use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 use rustix::time::{ClockId, clock_gettime};
@@ -13,20 +14,12 @@ use crate::read::{self, Counts, Reading};
 static OBJECT: &[u8] = include_bytes_aligned!("../bpf/observe.bpf.o");
 
 /// Programs at tracepoints: name, tracepoint, and what is missing without it.
-const PROGRAMS: [(&str, &str, &str); 6] = [
+const PROGRAMS: [(&str, &str, &str); 3] = [
     ("on_switch", "sched_switch", WAITS),
     ("on_wakeup", "sched_wakeup", WAITS),
     ("on_send", "sock_send_length", "who sends over unix sockets"),
-    (
-        "on_softirq_raise",
-        "softirq_raise",
-        "how long soft interrupts wait",
-    ),
-    ("on_softirq_entry", "softirq_entry", SOFTIRQS),
-    ("on_softirq_exit", "softirq_exit", SOFTIRQS),
 ];
 const WAITS: &str = "what threads sleep in, exactly, and who wakes whom";
-const SOFTIRQS: &str = "how long soft interrupts take";
 
 /// A program that the kernel refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,13 +36,14 @@ pub struct Refused {
 pub struct Probes {
     ebpf: Ebpf,
     refused: Vec<Refused>,
+    links: Vec<(&'static str, BtfTracePointLinkId)>,
     window: u64,
     began_ns: u64,
     counts: Counts,
 }
 
 impl Probes {
-    /// Loads and attaches what the kernel takes.
+    /// Loads what the kernel takes, and sees whether it lets it be attached.
     ///
     /// # Errors
     /// When it takes nothing: without the privilege, without BPF, without a description of its types.
@@ -65,7 +59,7 @@ impl Probes {
         let mut ebpf = loader.load(OBJECT).map_err(refuses)?;
         let mut refused = Vec::new();
         for (program, tracepoint, missing) in PROGRAMS {
-            if let Err(reason) = attach(&mut ebpf, program, tracepoint, &types) {
+            if let Err(reason) = load(&mut ebpf, program, tracepoint, &types) {
                 refused.push(Refused {
                     program: program.into(),
                     missing,
@@ -84,13 +78,17 @@ impl Probes {
             let reason = refused.swap_remove(0).reason;
             return Err(ProbesError::Refused(reason));
         }
-        Ok(Probes {
+        let mut probes = Probes {
             ebpf,
             refused,
+            links: Vec::new(),
             window: 0,
             began_ns: 0,
             counts: HashMap::new(),
-        })
+        };
+        probes.attach();
+        probes.detach();
+        Ok(probes)
     }
 
     /// The programs that the kernel refused.
@@ -103,6 +101,7 @@ impl Probes {
     /// # Errors
     /// When the kernel does not take its number.
     pub fn open(&mut self) -> Result<(), ProbesError> {
+        self.attach();
         self.window += 1;
         self.began_ns = now_ns();
         self.set([self.window, self.began_ns])
@@ -115,12 +114,43 @@ impl Probes {
     pub fn close(&mut self) -> Result<Reading, ProbesError> {
         let end_ns = now_ns();
         self.set([0, 0])?;
+        self.detach();
         let window = read::Window {
             number: self.window,
             began_ns: self.began_ns,
             end_ns,
         };
         read::reading(&mut self.ebpf, &window, &mut self.counts)
+    }
+
+    /// Attaches what was loaded; what is refused is refused for good.
+    fn attach(&mut self) {
+        for (name, _, missing) in PROGRAMS {
+            if self.refused.iter().any(|refused| refused.program == name) {
+                continue;
+            }
+            match attach(&mut self.ebpf, name) {
+                Ok(link) => self.links.push((name, link)),
+                Err(reason) => self.refused.push(Refused {
+                    program: name.into(),
+                    missing,
+                    reason,
+                }),
+            }
+        }
+    }
+
+    fn detach(&mut self) {
+        for (name, link) in self.links.drain(..) {
+            let program = self.ebpf.program_mut(name).and_then(|program| {
+                let program: Result<&mut BtfTracePoint, _> = program.try_into();
+                program.ok()
+            });
+            if let Some(program) = program {
+                // A link is a descriptor: closing it cannot fail in a way that matters.
+                let _ = program.detach(link);
+            }
+        }
     }
 
     fn set(&mut self, window: [u64; 2]) -> Result<(), ProbesError> {
@@ -138,13 +168,21 @@ fn now_ns() -> u64 {
     (now.tv_sec as u64).saturating_mul(1_000_000_000) + now.tv_nsec as u64
 }
 
-fn attach(ebpf: &mut Ebpf, name: &str, tracepoint: &str, types: &Btf) -> Result<(), String> {
-    let program = ebpf.program_mut(name).ok_or("it is not in the object")?;
-    let program: &mut BtfTracePoint = program.try_into().map_err(|error| words(&error))?;
+fn load(ebpf: &mut Ebpf, name: &str, tracepoint: &str, types: &Btf) -> Result<(), String> {
+    let program = tracing(ebpf, name)?;
     program
         .load(tracepoint, types)
-        .map_err(|error| words(&error))?;
-    program.attach().map(drop).map_err(|error| words(&error))
+        .map_err(|error| words(&error))
+}
+
+fn attach(ebpf: &mut Ebpf, name: &str) -> Result<BtfTracePointLinkId, String> {
+    let program = tracing(ebpf, name)?;
+    program.attach().map_err(|error| words(&error))
+}
+
+fn tracing<'a>(ebpf: &'a mut Ebpf, name: &str) -> Result<&'a mut BtfTracePoint, String> {
+    let program = ebpf.program_mut(name).ok_or("it is not in the object")?;
+    program.try_into().map_err(|error| words(&error))
 }
 
 fn load_iterator(ebpf: &mut Ebpf, types: &Btf) -> Result<(), String> {

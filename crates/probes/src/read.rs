@@ -3,20 +3,18 @@
 use std::collections::HashMap as Known;
 use std::io::Read as _;
 
-use aya::maps::{HashMap, PerCpuArray};
+use aya::maps::HashMap;
 use aya::programs::Iter;
 use aya::{Ebpf, Pod};
 
 use crate::ProbesError;
 use crate::load::words;
 
-/// Slots of a thread's record, and of soft interrupts: as in `observe.bpf.c`.
+/// Slots of a thread's record, as in `observe.bpf.c`.
 const SLOTS: usize = 6;
-const SOFTIRQS: usize = 10;
 const SLOT_WORDS: usize = 8;
 /// `struct dumped`: two numbers in the first word, then `struct figures`.
 const DUMPED_WORDS: usize = 1 + 6 + SLOTS * SLOT_WORDS;
-const SOFTIRQ_WORDS: usize = 2 + 4 * SOFTIRQS;
 const RUNNING: u32 = 1;
 const READY: u32 = 2;
 const ASLEEP: u32 = 3;
@@ -32,8 +30,6 @@ pub struct Reading {
     pub wakes: Vec<Wake>,
     /// What was sent over unix sockets.
     pub unix: Vec<UnixSent>,
-    /// Soft interrupts, by core, since the programs were loaded.
-    pub softirqs: Vec<Softirqs>,
 }
 
 /// What a thread did in a window. Its times sum to the window's length.
@@ -94,17 +90,6 @@ pub struct UnixSent {
     pub bytes: u64,
 }
 
-/// Soft interrupts of one core, by their number (linux/interrupt.h), in open windows.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Softirqs {
-    /// From raised to begun.
-    pub waited_ns: [u64; SOFTIRQS],
-    /// From begun to ended.
-    pub ran_ns: [u64; SOFTIRQS],
-    /// How often each ran.
-    pub runs: [u64; SOFTIRQS],
-}
-
 pub(crate) struct Window {
     pub number: u64,
     pub began_ns: u64,
@@ -159,7 +144,6 @@ pub(crate) fn reading(
             .collect(),
         wakes,
         unix,
-        softirqs: softirqs(ebpf)?,
     })
 }
 
@@ -233,24 +217,6 @@ fn table<V: Pod>(ebpf: &Ebpf, name: &str) -> Result<Vec<([u64; 3], V)>, ProbesEr
         HashMap::try_from(map).map_err(|error| ProbesError::Read(words(&error)))?;
     // An entry that goes while it is read is not an error.
     Ok(map.iter().flatten().collect())
-}
-
-fn softirqs(ebpf: &Ebpf) -> Result<Vec<Softirqs>, ProbesError> {
-    let map = ebpf.map("softirqs");
-    let map = map.ok_or_else(|| ProbesError::Read("no map `softirqs`".into()))?;
-    let read = |error| ProbesError::Read(words(&error));
-    let map: PerCpuArray<_, [u64; SOFTIRQ_WORDS]> = PerCpuArray::try_from(map).map_err(read)?;
-    let cores = map.get(&0, 0).map_err(read)?;
-    let core = |all: &[u64; SOFTIRQ_WORDS]| {
-        let part = |first: usize| std::array::from_fn(|i| all[first + i]);
-        let first = 2 + SOFTIRQS;
-        Softirqs {
-            waited_ns: part(first),
-            ran_ns: part(first + SOFTIRQS),
-            runs: part(first + 2 * SOFTIRQS),
-        }
-    };
-    Ok(cores.iter().map(core).collect())
 }
 
 #[cfg(test)]

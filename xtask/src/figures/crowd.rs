@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use super::Error;
 use super::child;
+use super::observer::Watcher;
 use super::stats::Sample;
 
 const PROCESSES: usize = 1000;
 const CONNECTIONS: &str = "5000";
-const LOOKS: usize = 5;
+const LOOKS: usize = 3;
 
 /// Starts the crowd, and looks at it several times.
 pub fn measure() -> Result<String, Error> {
@@ -20,12 +21,12 @@ pub fn measure() -> Result<String, Error> {
         (Sample::default(), Sample::default(), Sample::default());
     for _ in 0..LOOKS {
         let began = Instant::now();
-        let said = child::output(&mut child::brigade(&["top", "--linux", "--json"]))?;
+        child::output(&mut child::brigade(&["top", "--linux", "--once"]))?;
         first_s.add(began.elapsed().as_secs_f64());
-        let json: serde_json::Value = serde_json::from_str(&said)?;
-        let own = json["profile"]["linux"]["observer_ratio"].as_f64();
-        core.add(own.unwrap_or(f64::NAN) * 100.0);
-        memory.add(memory_mb()?);
+        let watcher = Watcher::start(Duration::from_secs(2))?;
+        std::thread::sleep(Duration::from_secs(5));
+        core.add(watcher.core_ratio()? * 100.0);
+        memory.add(watcher.memory_mb()?);
     }
     drop(crowd);
     let mut text = String::new();
@@ -33,22 +34,6 @@ pub fn measure() -> Result<String, Error> {
     let _ = writeln!(text, "{:32}{first_s:.2} s", "first picture after");
     let _ = writeln!(text, "{:32}{memory:.1} MB", "memory at most");
     Ok(text)
-}
-
-/// The most memory that a live `top` has had after some pictures.
-fn memory_mb() -> Result<f64, Error> {
-    let mut command = child::brigade(&["top", "--linux"]);
-    command.stdin(Stdio::null()).stdout(Stdio::null());
-    let mut top = spawn(&mut command)?;
-    std::thread::sleep(Duration::from_millis(3500));
-    let path = format!("/proc/{}/status", top.id());
-    let text = std::fs::read_to_string(&path);
-    let _ = top.kill();
-    let _ = top.wait();
-    let text = text.map_err(|source| Error::Proc { path, source })?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-    Ok(kilobytes.unwrap_or(f64::NAN) / 1000.0)
 }
 
 fn spawn(command: &mut Command) -> Result<Child, Error> {

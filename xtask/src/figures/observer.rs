@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::Error;
 use super::child;
@@ -59,7 +59,7 @@ fn pairs(run: fn() -> Result<f64, Error>) -> Result<String, Error> {
     run()?;
     for pair in 0..PAIRS {
         let watched = |with: &mut Sample, cores: &mut Sample| -> Result<f64, Error> {
-            let watcher = Watcher::start()?;
+            let watcher = Watcher::start(Duration::from_millis(500))?;
             let value = run()?;
             cores.add(watcher.core_ratio()? * 100.0);
             with.add(value);
@@ -95,37 +95,51 @@ fn pairs(run: fn() -> Result<f64, Error>) -> Result<String, Error> {
 }
 
 /// A `brigade top --linux` that runs.
-struct Watcher {
+pub(super) struct Watcher {
     top: Child,
-    began: std::time::Instant,
+    began: Instant,
+    ran_ns: f64,
 }
 
 impl Watcher {
-    fn start() -> Result<Watcher, Error> {
+    /// Starts it, and waits until it has begun: it loads its programs for the kernel once.
+    pub(super) fn start(begun_after: Duration) -> Result<Watcher, Error> {
         let mut command = child::brigade(&["top", "--linux"]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let top = command.spawn().map_err(|source| Error::Run {
             program: "brigade".into(),
             source,
         })?;
-        // The programs for the kernel are loaded at the start, once.
-        std::thread::sleep(Duration::from_millis(500));
-        Ok(Watcher {
+        std::thread::sleep(begun_after);
+        let mut watcher = Watcher {
             top,
-            began: std::time::Instant::now(),
-        })
+            began: Instant::now(),
+            ran_ns: 0.0,
+        };
+        watcher.ran_ns = watcher.read("schedstat", |text| text.split(' ').next()?.parse().ok())?;
+        Ok(watcher)
     }
 
-    /// Its own time since its start, loading included, over the time of the run.
-    fn core_ratio(&self) -> Result<f64, Error> {
-        let path = format!("/proc/{}/schedstat", self.top.id());
-        let text = std::fs::read_to_string(&path).map_err(|source| Error::Proc { path, source })?;
-        let ran_ns: f64 = text
-            .split(' ')
-            .next()
-            .and_then(|ns| ns.parse().ok())
-            .unwrap_or(0.0);
-        Ok(ran_ns / self.began.elapsed().as_nanos() as f64)
+    /// Its time on a core since then, as a share.
+    pub(super) fn core_ratio(&self) -> Result<f64, Error> {
+        let ran_ns = self.read("schedstat", |text| text.split(' ').next()?.parse().ok())?;
+        Ok((ran_ns - self.ran_ns) / self.began.elapsed().as_nanos() as f64)
+    }
+
+    /// The most memory that it has had, in 10^6 bytes.
+    pub(super) fn memory_mb(&self) -> Result<f64, Error> {
+        let kilobytes = self.read("status", |text| {
+            let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+            line.split_whitespace().next()?.parse().ok()
+        })?;
+        Ok(kilobytes * 1024.0 / 1e6)
+    }
+
+    fn read(&self, file: &str, find: impl Fn(&str) -> Option<f64>) -> Result<f64, Error> {
+        let path = format!("/proc/{}/{file}", self.top.id());
+        let text = std::fs::read_to_string(&path);
+        let text = text.map_err(|source| Error::Proc { path, source })?;
+        number(&text, find)
     }
 }
 

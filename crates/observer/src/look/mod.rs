@@ -7,6 +7,8 @@ use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
 
+use crate::Error;
+use crate::namespaces::{self, Namespaces};
 use crate::procfs::{self, CoreStat, DiskStat};
 use crate::sources::descriptors::{Descriptors, Holder};
 use crate::sources::groups::{GroupLimits, Groups};
@@ -17,7 +19,6 @@ use crate::sources::threads::ThreadFigures;
 use crate::sources::unix::{self, UnixSocket};
 use crate::sources::windows::Counted;
 use crate::sources::{cores, disks};
-use crate::{Error, namespaces};
 
 /// Pipes that are looked at, at most.
 const PIPES_MAX: usize = 256;
@@ -102,7 +103,7 @@ pub(crate) fn own_ns() -> u64 {
 
 impl Look {
     /// Begins a look.
-    pub(crate) fn begin(own_ns: u64) -> Result<Look, Error> {
+    pub(crate) fn begin(own_ns: u64, namespaces: &mut Namespaces) -> Result<Look, Error> {
         let mut look = Look {
             began: Instant::now(),
             own_ns,
@@ -116,7 +117,7 @@ impl Look {
             unix: HashMap::new(),
             limits: BTreeMap::new(),
             io: HashMap::new(),
-            namespaces: namespaces::of_processes(procfs::numbers("/proc").into_iter()),
+            namespaces: namespaces.of_processes(procfs::numbers("/proc")),
             learned: None,
             unseen: BTreeSet::new(),
         };

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::ErrorKind;
 use std::os::unix::fs::FileExt as _;
+use std::time::{Duration, Instant};
 
 use brigade_model::profile::Wait;
 
@@ -16,6 +17,14 @@ use crate::wait::{self, Sleep};
 
 /// Threads that are sampled at most; the machine may have many thousands.
 const SAMPLED_MAX: usize = 256;
+/// Files that are kept open, at most.
+const FILES_MAX: usize = 8192;
+/// A scan that is younger than this is as good as a new one.
+const FRESH: Duration = Duration::from_millis(50);
+/// A scan that takes longer is not done in the middle of a look, but in the first one.
+const SCAN_MAX: Duration = Duration::from_millis(4);
+/// A process that does nothing is asked for its threads once in so many scans.
+const RELISTED: u32 = 8;
 /// Sleeping threads that are looked at once at the end, at most.
 const SLEEPERS_MAX: usize = 4096;
 
@@ -51,9 +60,13 @@ struct Known {
     name: String,
     began: SchedStat,
     last: SchedStat,
+    /// Its `schedstat`, kept open: reading it again costs a fifth of opening it.
+    stat: Option<File>,
     /// Open while it is sampled.
     call: Option<File>,
     tally: BTreeMap<Sleep, u32>,
+    /// What it slept in when it had run for so many slices: it still does, until it runs again.
+    asleep: Option<(u64, Sleep)>,
     /// It ran since the look before.
     active: bool,
     seen: bool,
@@ -63,6 +76,9 @@ struct Process {
     name: String,
     parent: u32,
     is_kernel: bool,
+    threads: Vec<u32>,
+    /// One of its threads ran since the scan before.
+    active: bool,
 }
 
 /// The source.
@@ -72,12 +88,19 @@ pub struct Threads {
     processes: HashMap<u32, Process>,
     /// Threads whose calls may not be read.
     hidden: HashSet<u32>,
+    /// Counts scans.
+    turn: u32,
+    /// When the last scan ended, and how long it took.
+    scanned: Option<(Instant, Duration)>,
 }
 
 impl Threads {
     /// Begins a look.
     pub fn begin(&mut self) {
-        self.scan();
+        let fresh = self.scanned.is_some_and(|(at, _)| at.elapsed() < FRESH);
+        if !fresh {
+            self.scan();
+        }
         for known in self.known.values_mut() {
             known.began = known.last;
             known.tally.clear();
@@ -87,7 +110,11 @@ impl Threads {
 
     /// Chooses whom to sample anew: who ran since the look began, or in the look before.
     pub fn rescan(&mut self) {
-        self.scan();
+        let dear = self.scanned.is_some_and(|(_, took)| took > SCAN_MAX);
+        // What ran in the look before will do again, most likely; only a first look knows nothing.
+        if !dear || self.turn <= 1 {
+            self.scan();
+        }
         self.choose();
     }
 
@@ -132,10 +159,15 @@ impl Threads {
                 continue;
             };
             if known.tally.is_empty() && looks_left > 0 && !process.is_kernel {
-                looks_left -= 1;
-                if let Some(sleep) = look(known.pid, *tid) {
-                    known.tally.insert(sleep, 1);
+                let slices = known.last.slices;
+                let still = known.asleep.filter(|(then, _)| *then == slices);
+                if still.is_none() {
+                    looks_left -= 1;
+                    known.asleep = look(known.pid, *tid).map(|sleep| (slices, sleep));
                 }
+                known
+                    .tally
+                    .extend(known.asleep.map(|(_, sleep)| (sleep, 1)));
             }
             let core = match known.active {
                 true => core(known.pid, *tid),
@@ -163,18 +195,14 @@ impl Threads {
 
     /// Reads what every thread ran, and notices new and ended ones.
     fn scan(&mut self) {
+        let began = Instant::now();
+        self.turn = self.turn.wrapping_add(1);
         for known in self.known.values_mut() {
             known.seen = false;
         }
         for pid in procfs::numbers("/proc") {
-            let tasks = format!("/proc/{pid}/task");
-            for tid in procfs::numbers(&tasks) {
-                let path = format!("{tasks}/{tid}/schedstat");
-                let Some(now) = procfs::text(path).and_then(|text| procfs::sched_stat(&text))
-                else {
-                    continue;
-                };
-                self.found(pid, tid, now);
+            for tid in self.threads_of(pid) {
+                self.look_at(pid, tid);
             }
         }
         self.known.retain(|_, known| known.seen);
@@ -182,34 +210,74 @@ impl Threads {
         self.processes.retain(|pid, _| alive.contains(pid));
         let known = &self.known;
         self.hidden.retain(|tid| known.contains_key(tid));
+        self.scanned = Some((Instant::now(), began.elapsed()));
     }
 
-    fn found(&mut self, pid: u32, tid: u32, now: SchedStat) {
-        if let Some(known) = self.known.get_mut(&tid)
-            && known.pid == pid
+    /// The threads of a process. One that did nothing starts no threads: it is asked only now and
+    /// then, lest a thread be missed that ended between two scans.
+    fn threads_of(&mut self, pid: u32) -> Vec<u32> {
+        let known = self.processes.get_mut(&pid);
+        if let Some(process) = &known
+            && !process.active
+            && !pid.wrapping_add(self.turn).is_multiple_of(RELISTED)
+        {
+            return process.threads.clone();
+        }
+        let threads = procfs::numbers(&format!("/proc/{pid}/task"));
+        if let Some(process) = known {
+            process.threads.clone_from(&threads);
+            process.active = false;
+        }
+        threads
+    }
+
+    fn look_at(&mut self, pid: u32, tid: u32) {
+        let known = self.known.get_mut(&tid).filter(|known| known.pid == pid);
+        let kept = known.as_ref().and_then(|known| known.stat.as_ref());
+        let text = match kept {
+            Some(file) => read(file),
+            None => procfs::text(format!("/proc/{pid}/task/{tid}/schedstat")),
+        };
+        let Some(now) = text.and_then(|text| procfs::sched_stat(&text)) else {
+            return;
+        };
+        if let Some(known) = known
             && known.last.slices <= now.slices
         {
             known.seen = true;
-            known.active |=
-                now.slices > known.last.slices || now.running_ns > known.last.running_ns;
+            let ran = now.slices > known.last.slices || now.running_ns > known.last.running_ns;
+            known.active |= ran;
             known.last = now;
+            if ran && let Some(process) = self.processes.get_mut(&pid) {
+                process.active = true;
+            }
             return;
         }
+        self.found(pid, tid, now);
+    }
+
+    fn found(&mut self, pid: u32, tid: u32, now: SchedStat) {
         let folder = format!("/proc/{pid}");
         let Some(name) = procfs::name(&format!("{folder}/task/{tid}")) else {
             return;
         };
-        self.processes
-            .entry(pid)
-            .or_insert_with(|| process(pid, &folder));
+        let entry = self.processes.entry(pid);
+        let process = entry.or_insert_with(|| process(pid, &folder));
+        if !process.threads.contains(&tid) {
+            process.threads.push(tid);
+        }
+        let keep = self.known.len() < FILES_MAX;
+        let open = || File::open(format!("{folder}/task/{tid}/schedstat")).ok();
         let known = Known {
             pid,
             name,
             // A thread that is new in the middle of a look began at nothing.
             began: now,
             last: now,
+            stat: keep.then(open).flatten(),
             call: None,
             tally: BTreeMap::new(),
+            asleep: None,
             active: false,
             seen: true,
         };
@@ -251,6 +319,13 @@ impl Threads {
     }
 }
 
+/// Reads a small file that is kept open.
+fn read(file: &File) -> Option<String> {
+    let mut buffer = [0; 128];
+    let length = file.read_at(&mut buffer, 0).ok()?;
+    Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
+}
+
 fn process(pid: u32, folder: &str) -> Process {
     let stat = procfs::text(format!("{folder}/stat"));
     let parent = stat.and_then(|text| procfs::parent(&text)).unwrap_or(0);
@@ -259,6 +334,8 @@ fn process(pid: u32, folder: &str) -> Process {
         parent,
         // The kernel's threads are children of kthreadd, which is process 2.
         is_kernel: pid == 2 || parent == 2,
+        threads: Vec::new(),
+        active: true,
     }
 }
 

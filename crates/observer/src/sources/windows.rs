@@ -1,8 +1,8 @@
 //! Windows in which BPF programs count every event: what threads sleep in, exactly, who wakes whom,
 //! and what goes over unix sockets.
 //!
-//! A window is open for an eighth of the time at most, so that looking costs an eighth of what every
-//! event would.
+//! The programs are attached only while a window is open, a twentieth of the time at most, so that
+//! looking costs a twentieth of what every event would.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
@@ -15,11 +15,11 @@ use crate::procfs::SystemCall;
 use crate::wait::{self, Sleep};
 
 /// How long a window is open.
-const OPEN: Duration = Duration::from_millis(25);
+const OPEN: Duration = Duration::from_millis(20);
 /// And how long it is closed then, at least.
-const CLOSED: Duration = Duration::from_millis(175);
+const CLOSED: Duration = Duration::from_millis(380);
 /// Reading what was counted takes this share of the time at most: so many times as long is rest.
-const REST: u32 = 150;
+const REST: u32 = 200;
 
 /// The waking and the woken process and thread, and what the latter slept in.
 pub type WakeKey = ((u32, u32), (u32, u32), Wait);
