@@ -14,6 +14,7 @@ use crate::figures::Figures;
 use crate::look::{Ended, Look, own_ns};
 use crate::namespaces::Namespaces;
 use crate::sources::groups::Groups;
+use crate::sources::sockets::Sockets;
 use crate::sources::threads::Threads;
 use crate::sources::windows::Windows;
 
@@ -23,6 +24,8 @@ const SLOW: Duration = Duration::from_millis(10);
 /// A round that took so long is followed by so many times that of rest.
 const FAST_REST: u32 = 150;
 const SLOW_REST: u32 = 150;
+/// What was read so long ago is as good as new.
+const FRESH: Duration = Duration::from_millis(50);
 /// Threads that begin to work are noticed after so long.
 const RESCAN: Duration = Duration::from_millis(150);
 
@@ -34,6 +37,10 @@ pub struct Observer {
     strangers: HashSet<u64>,
     windows: Windows,
     namespaces: Namespaces,
+    /// The sockets at the end of the look before, and when that was.
+    sockets: Option<(Instant, Sockets)>,
+    /// How long sockets and interfaces were not asked, after the last time.
+    slow_pause: Duration,
 }
 
 impl Default for Observer {
@@ -52,7 +59,15 @@ impl Observer {
             strangers: HashSet::new(),
             windows: Windows::load(),
             namespaces: Namespaces::default(),
+            sockets: None,
+            slow_pause: Duration::ZERO,
         }
+    }
+
+    /// The sockets at the end of the look before, if that was just now.
+    fn sockets(&mut self) -> Option<Sockets> {
+        let (at, sockets) = self.sockets.take()?;
+        (at.elapsed() < FRESH).then_some(sockets)
     }
 
     /// Looks for so long, or until `stop` is set; none when it was.
@@ -62,8 +77,9 @@ impl Observer {
     pub fn watch(&mut self, length: Duration, stop: &AtomicBool) -> Result<Option<Figures>, Error> {
         let own_ns = own_ns();
         self.threads.begin();
-        let mut look = Look::begin(own_ns, &mut self.namespaces)?;
-        let (mut fast_at, mut slow_at) = (look.began, look.began);
+        let before = self.sockets();
+        let mut look = Look::begin(own_ns, &mut self.namespaces, before)?;
+        let (mut fast_at, mut slow_at) = (look.began, look.began + self.slow_pause);
         let mut rescan_at = look.began + RESCAN.min(length / 4);
         let end = look.began + length;
         self.windows.begin(look.began);
@@ -78,7 +94,7 @@ impl Observer {
             if now >= rescan_at {
                 rescan_at = end + RESCAN;
                 self.threads.rescan();
-                let active = self.threads.active_processes();
+                let active = self.threads.active_processes(look.began.elapsed());
                 look.learn(&self.groups, &active);
             }
             if self.windows.due().is_some_and(|due| now >= due) {
@@ -86,6 +102,7 @@ impl Observer {
             }
             if now >= slow_at {
                 slow_at = after(now, SLOW, SLOW_REST, || look.slow());
+                self.slow_pause = slow_at - now;
             }
             if now >= fast_at {
                 fast_at = after(now, FAST, FAST_REST, || {
@@ -103,6 +120,7 @@ impl Observer {
         let threads = self.threads.end(length_ns);
         let hidden = self.threads.hidden();
         look.tell(self.windows.unseen());
+        self.sockets = Some((Instant::now(), look.sockets()));
         let strangers = &mut self.strangers;
         let ended = Ended {
             threads,

@@ -20,6 +20,11 @@ use crate::record::{self, RecordError};
 use crate::top::screen::Screen;
 use crate::top::{TopError, TopOptions};
 
+/// The share of a core that looking may take.
+const OWN_MAX: f64 = 0.04;
+/// Looks become no longer than this by themselves.
+const LENGTH_MAX: Duration = Duration::from_secs(10);
+
 fn scope(pid: Option<u32>, args: &LinuxArgs) -> Scope {
     match (pid, &args.cgroup, args.port) {
         (Some(pid), ..) => Scope::Process(pid),
@@ -36,14 +41,17 @@ fn scope(pid: Option<u32>, args: &LinuxArgs) -> Scope {
 pub fn top(options: &TopOptions, args: &LinuxArgs) -> Result<(), TopError> {
     let scope = scope(options.pid, args);
     scope.check()?;
+    step_back();
     let mut observer = Observer::new();
     let interval = Duration::from_millis(options.interval_ms.max(10));
     let screen = match options.once || options.json {
         true => Screen::plain(),
         false => Screen::live()?,
     };
-    while let Some(figures) = observer.watch(interval, screen.stop())? {
+    let mut length = interval;
+    while let Some(figures) = observer.watch(length, screen.stop())? {
         let profile = assemble(&figures, &scope)?;
+        length = next_length(interval, length, &profile);
         let explanation = explain(&profile);
         let text = match options.json {
             true => json(&profile, &explanation),
@@ -55,6 +63,23 @@ pub fn top(options: &TopOptions, args: &LinuxArgs) -> Result<(), TopError> {
         }
     }
     Ok(())
+}
+
+/// How long the next look is: on a machine so large that looking takes more of a core than it may,
+/// looks become longer instead.
+fn next_length(wanted: Duration, last: Duration, profile: &Profile) -> Duration {
+    let own = profile
+        .linux
+        .as_ref()
+        .map_or(0.0, |linux| linux.observer_ratio);
+    let fair = last.mul_f64((own / OWN_MAX).min(10.0));
+    fair.clamp(wanted, wanted.max(LENGTH_MAX))
+}
+
+/// Lets all else go first: whoever looks must not take a core from what it looks at.
+fn step_back() {
+    // Refused, it looks at its usual priority.
+    let _ = rustix::process::nice(19);
 }
 
 fn json(profile: &Profile, explanation: &Explanation) -> String {
@@ -97,6 +122,7 @@ pub fn measure(args: &ExplainArgs) -> Result<Profile, RecordError> {
 fn look(pid: Option<u32>, args: &LinuxArgs, duration_s: u64) -> Result<Profile, RecordError> {
     let scope = scope(pid, args);
     scope.check()?;
+    step_back();
     let never = AtomicBool::new(false);
     let length = Duration::from_secs(duration_s);
     let figures = Observer::new().watch(length, &never)?.unwrap_or_default();

@@ -164,8 +164,8 @@ impl Look {
             SocketFigures {
                 owners: distinct(holders),
                 holders: holders.to_vec(),
-                received_mean_bytes: tally.received_bytes / tally.samples,
-                sent_mean_bytes: tally.sent_bytes / tally.samples,
+                received_mean_bytes: tally.received_bytes / tally.samples.max(1.0),
+                sent_mean_bytes: tally.sent_bytes / tally.samples.max(1.0),
                 acknowledged_bytes: since(
                     last.tcp.acknowledged_bytes_total,
                     first.tcp.acknowledged_bytes_total,
@@ -244,10 +244,10 @@ impl Look {
 
     fn quota_figures(&self, groups: &Groups, length_ns: u64) -> Vec<QuotaFigures> {
         let mut found: BTreeMap<String, QuotaFigures> = BTreeMap::new();
+        let after = groups.read_all(self.limits.keys().copied());
         for (pid, before) in &self.limits {
-            let (Some((group, _, then)), Some((_, cores, now))) =
-                (&before.quota, groups.read(*pid).quota)
-            else {
+            let now = after.get(pid).and_then(|limits| limits.quota.clone());
+            let (Some((group, _, then)), Some((_, cores, now))) = (&before.quota, now) else {
                 continue;
             };
             let throttled_ns = now.saturating_sub(*then);
@@ -264,9 +264,10 @@ impl Look {
 
     fn block_figures(&self, groups: &Groups, length_ns: u64) -> Vec<BlockFigures> {
         let mut found: Vec<BlockFigures> = Vec::new();
+        let after = groups.read_all(self.limits.keys().copied());
         for (pid, before) in &self.limits {
-            let (Some((group, then)), Some((_, now))) = (&before.block, groups.read(*pid).block)
-            else {
+            let now = after.get(pid).and_then(|limits| limits.block.clone());
+            let (Some((group, then)), Some((_, now))) = (&before.block, now) else {
                 continue;
             };
             for limit in now {

@@ -38,6 +38,8 @@ pub(crate) struct Look {
     limits: BTreeMap<u32, GroupLimits>,
     io: HashMap<u32, (u64, u64)>,
     namespaces: BTreeMap<Option<u64>, BTreeSet<u32>>,
+    /// Counts readings of the sockets.
+    turn: u32,
     /// When the processes' bytes and limits were first read.
     learned: Option<Instant>,
     unseen: BTreeSet<String>,
@@ -59,6 +61,8 @@ struct SocketTally {
     received_bytes: f64,
     sent_bytes: f64,
     samples: f64,
+    /// The last reading that it was in.
+    turn: u32,
     new: bool,
 }
 
@@ -103,7 +107,11 @@ pub(crate) fn own_ns() -> u64 {
 
 impl Look {
     /// Begins a look.
-    pub(crate) fn begin(own_ns: u64, namespaces: &mut Namespaces) -> Result<Look, Error> {
+    pub(crate) fn begin(
+        own_ns: u64,
+        namespaces: &mut Namespaces,
+        before: Option<Sockets>,
+    ) -> Result<Look, Error> {
         let mut look = Look {
             began: Instant::now(),
             own_ns,
@@ -118,10 +126,14 @@ impl Look {
             limits: BTreeMap::new(),
             io: HashMap::new(),
             namespaces: namespaces.of_processes(procfs::numbers("/proc")),
+            turn: 0,
             learned: None,
             unseen: BTreeSet::new(),
         };
-        look.slow();
+        match before {
+            Some(sockets) => look.take_sockets(sockets, false),
+            None => look.slow(),
+        }
         Ok(look)
     }
 
@@ -129,8 +141,8 @@ impl Look {
     pub(crate) fn learn(&mut self, groups: &Groups, active: &BTreeSet<u32>) {
         self.descriptors.look(active.iter().copied());
         self.learned = Some(Instant::now());
+        self.limits = groups.read_all(active.iter().copied());
         for pid in active {
-            self.limits.insert(*pid, groups.read(*pid));
             if let Some(bytes) = pipes::bytes_total(*pid) {
                 self.io.insert(*pid, bytes);
             }
@@ -151,6 +163,14 @@ impl Look {
         }
     }
 
+    /// The sockets as they are now, for the look that follows.
+    pub(crate) fn sockets(&self) -> Sockets {
+        let now = |tally: &&SocketTally| tally.turn == self.turn;
+        let last = self.sockets.iter().filter(|(_, tally)| now(tally));
+        last.map(|(inode, tally)| (*inode, tally.last.clone()))
+            .collect()
+    }
+
     /// Notes what cannot be seen.
     pub(crate) fn tell(&mut self, unseen: &[String]) {
         self.unseen.extend(unseen.iter().cloned());
@@ -169,6 +189,7 @@ impl Look {
 
     /// Asks what takes longer to answer.
     pub(crate) fn slow(&mut self) {
+        self.turn += 1;
         self.take_unix();
         for (namespace, pids) in self.namespaces.clone() {
             let read = || Ok((sockets::read()?, qdiscs::read()?));
@@ -178,7 +199,7 @@ impl Look {
             };
             match found {
                 Ok((sockets, qdiscs)) => {
-                    self.take_sockets(sockets);
+                    self.take_sockets(sockets, true);
                     self.take_qdiscs(namespace, qdiscs);
                 }
                 Err(error) if namespace.is_none() => {
@@ -216,7 +237,9 @@ impl Look {
         }
     }
 
-    fn take_sockets(&mut self, sockets: Sockets) {
+    /// Counts a reading as a sample, or only as the counters that the look begins with.
+    fn take_sockets(&mut self, sockets: Sockets, samples: bool) {
+        let sample = f64::from(u8::from(samples));
         let new = !self.sockets.is_empty();
         for (inode, socket) in sockets {
             let (received, sent) = (socket.received_bytes as f64, socket.sent_bytes as f64);
@@ -226,12 +249,14 @@ impl Look {
                 received_bytes: 0.0,
                 sent_bytes: 0.0,
                 samples: 0.0,
+                turn: 0,
                 new,
             });
-            tally.received_bytes += received;
-            tally.sent_bytes += sent;
-            tally.samples += 1.0;
+            tally.received_bytes += sample * received;
+            tally.sent_bytes += sample * sent;
+            tally.samples += sample;
             tally.last = socket;
+            tally.turn = self.turn;
         }
     }
 

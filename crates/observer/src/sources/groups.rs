@@ -1,6 +1,6 @@
 //! Control groups, versions 1 and 2: time that a quota took away, and bytes under an I/O limit.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use crate::procfs;
 
@@ -60,11 +60,25 @@ impl Groups {
         Groups { mounts }
     }
 
-    /// Reads what limits a process; nothing when it is gone.
-    pub fn read(&self, pid: u32) -> GroupLimits {
-        let text = procfs::text(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    /// Reads what limits each of some processes; nothing for one that is gone. Each set of groups is
+    /// read once, for most processes share theirs.
+    pub fn read_all(&self, pids: impl IntoIterator<Item = u32>) -> BTreeMap<u32, GroupLimits> {
+        let mut known: HashMap<String, GroupLimits> = HashMap::new();
+        let mut limits = BTreeMap::new();
+        for pid in pids {
+            let text = procfs::text(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+            let own = known.get(&text).cloned();
+            let own = own.unwrap_or_else(|| self.read(&text));
+            known.insert(text, own.clone());
+            limits.insert(pid, own);
+        }
+        limits
+    }
+
+    /// Reads what limits the groups of a `/proc/PID/cgroup`.
+    fn read(&self, text: &str) -> GroupLimits {
         let mut limits = GroupLimits::default();
-        for (controllers, path) in procfs::cgroup_paths(&text) {
+        for (controllers, path) in procfs::cgroup_paths(text) {
             let one = controllers.split(',').next().unwrap_or_default();
             let Some(mount) = self.mounts.get(one) else {
                 continue;

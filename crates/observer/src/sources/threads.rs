@@ -17,6 +17,10 @@ use crate::wait::{self, Sleep};
 
 /// Threads that are sampled at most; the machine may have many thousands.
 const SAMPLED_MAX: usize = 256;
+/// A thread that runs for less than this share is sampled, but its process is not looked at more closely.
+const ACTIVE: f64 = 0.000_5;
+/// A thread that runs for less than this between two scans did nothing worth a question.
+const RAN_NS: u64 = 100_000;
 /// Files that are kept open, at most.
 const FILES_MAX: usize = 8192;
 /// A scan that is younger than this is as good as a new one.
@@ -25,6 +29,8 @@ const FRESH: Duration = Duration::from_millis(50);
 const SCAN_MAX: Duration = Duration::from_millis(4);
 /// A process that does nothing is asked for its threads once in so many scans.
 const RELISTED: u32 = 8;
+/// What a thread that hardly runs sleeps in is looked at again after so many scans.
+const RELOOKED: u32 = 8;
 /// Sleeping threads that are looked at once at the end, at most.
 const SLEEPERS_MAX: usize = 4096;
 
@@ -65,11 +71,32 @@ struct Known {
     /// Open while it is sampled.
     call: Option<File>,
     tally: BTreeMap<Sleep, u32>,
-    /// What it slept in when it had run for so many slices: it still does, until it runs again.
-    asleep: Option<(u64, Sleep)>,
+    /// What it slept in when it was looked at last.
+    asleep: Option<Asleep>,
     /// It ran since the look before.
     active: bool,
     seen: bool,
+}
+
+/// What a thread slept in, when it had run for so many slices.
+struct Asleep {
+    sleep: Sleep,
+    slices: u64,
+    turn: u32,
+}
+
+impl Known {
+    /// Whether it is known what it sleeps in: it has not run since it was looked at, or only for
+    /// moments, after which most threads sleep in the same again.
+    fn sleeps_on(&self, turn: u32) -> bool {
+        let since = |asleep: &Asleep| match asleep.slices == self.last.slices {
+            true => 0,
+            false => turn.wrapping_sub(asleep.turn),
+        };
+        self.asleep
+            .as_ref()
+            .is_some_and(|asleep| since(asleep) < RELOOKED)
+    }
 }
 
 struct Process {
@@ -118,10 +145,14 @@ impl Threads {
         self.choose();
     }
 
-    /// The processes with threads that are sampled.
-    pub fn active_processes(&self) -> BTreeSet<u32> {
-        let sampled = self.known.values().filter(|known| known.call.is_some());
-        sampled.map(|known| known.pid).collect()
+    /// The processes of which a thread ran for a share of the look so far that is worth a closer look.
+    pub fn active_processes(&self, so_far: Duration) -> BTreeSet<u32> {
+        let least_ns = so_far.as_nanos() as f64 * ACTIVE;
+        let ran = self.known.values().filter(|known| {
+            let ran_ns = known.last.running_ns.saturating_sub(known.began.running_ns);
+            known.call.is_some() && ran_ns as f64 >= least_ns
+        });
+        ran.map(|known| known.pid).collect()
     }
 
     /// Looks where the active threads are.
@@ -159,17 +190,19 @@ impl Threads {
                 continue;
             };
             if known.tally.is_empty() && looks_left > 0 && !process.is_kernel {
-                let slices = known.last.slices;
-                let still = known.asleep.filter(|(then, _)| *then == slices);
-                if still.is_none() {
+                if !known.sleeps_on(self.turn) {
                     looks_left -= 1;
-                    known.asleep = look(known.pid, *tid).map(|sleep| (slices, sleep));
+                    known.asleep = look(known.pid, *tid).map(|sleep| Asleep {
+                        sleep,
+                        slices: known.last.slices,
+                        turn: self.turn,
+                    });
                 }
-                known
-                    .tally
-                    .extend(known.asleep.map(|(_, sleep)| (sleep, 1)));
+                let asleep = known.asleep.as_ref();
+                known.tally.extend(asleep.map(|asleep| (asleep.sleep, 1)));
             }
-            let core = match known.active {
+            let ran_ns = known.last.running_ns.saturating_sub(known.began.running_ns);
+            let core = match ran_ns >= RAN_NS {
                 true => core(known.pid, *tid),
                 false => 0,
             };
@@ -245,10 +278,12 @@ impl Threads {
             && known.last.slices <= now.slices
         {
             known.seen = true;
-            let ran = now.slices > known.last.slices || now.running_ns > known.last.running_ns;
-            known.active |= ran;
+            let ran_ns = now.running_ns.saturating_sub(known.last.running_ns);
+            known.active |= now.slices > known.last.slices || ran_ns > 0;
             known.last = now;
-            if ran && let Some(process) = self.processes.get_mut(&pid) {
+            if ran_ns >= RAN_NS
+                && let Some(process) = self.processes.get_mut(&pid)
+            {
                 process.active = true;
             }
             return;
