@@ -41,7 +41,6 @@ fn scope(pid: Option<u32>, args: &LinuxArgs) -> Scope {
 pub fn top(options: &TopOptions, args: &LinuxArgs) -> Result<(), TopError> {
     let scope = scope(options.pid, args);
     scope.check()?;
-    step_back();
     let mut observer = Observer::new();
     let interval = Duration::from_millis(options.interval_ms.max(10));
     let screen = match options.once || options.json {
@@ -74,12 +73,6 @@ fn next_length(wanted: Duration, last: Duration, profile: &Profile) -> Duration 
         .map_or(0.0, |linux| linux.observer_ratio);
     let fair = last.mul_f64((own / OWN_MAX).min(10.0));
     fair.clamp(wanted, wanted.max(LENGTH_MAX))
-}
-
-/// Lets all else go first: whoever looks must not take a core from what it looks at.
-fn step_back() {
-    // Refused, it looks at its usual priority.
-    let _ = rustix::process::nice(19);
 }
 
 fn json(profile: &Profile, explanation: &Explanation) -> String {
@@ -122,7 +115,6 @@ pub fn measure(args: &ExplainArgs) -> Result<Profile, RecordError> {
 fn look(pid: Option<u32>, args: &LinuxArgs, duration_s: u64) -> Result<Profile, RecordError> {
     let scope = scope(pid, args);
     scope.check()?;
-    step_back();
     let never = AtomicBool::new(false);
     let length = Duration::from_secs(duration_s);
     let figures = Observer::new().watch(length, &never)?.unwrap_or_default();

@@ -122,7 +122,12 @@ impl Look {
             if distinct(self.descriptors.holders(inode)).len() < 2 {
                 strangers.insert(inode);
             }
-            if let (None, Some(length)) = (self.pipes.get(&inode), pipes::length(holder)) {
+            // Or it was found, and there was no time to ask for its length.
+            let asked = self
+                .pipes
+                .get(&inode)
+                .is_some_and(|tally| tally.samples > 0.0);
+            if let (false, Some(length)) = (asked, pipes::length(holder)) {
                 let tally = PipeTally {
                     holder,
                     bytes: length.length_bytes as f64,
