@@ -15,10 +15,15 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+/// What cannot be said together with `run --load`.
+const NO_LOAD: [&str; 4] = ["nic", "listen", "connections", "path"];
+
 /// Brigade's commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Runs a pipeline until Ctrl-C.
+    // The manners of browsers that do not come would be ignored without a word.
+    #[command(mut_group("Manners", |manners| manners.requires("load").conflicts_with_all(NO_LOAD)))]
     Run(RunArgs),
     /// Shows a running pipeline: its queues, its stages' times, its bottleneck.
     Top(TopArgs),
@@ -94,7 +99,7 @@ pub struct RunArgs {
     pub path: String,
     /// So many emulated browsers over the wire, after TPC-W: says how many interactions per second
     /// were right. Without a duration they last until Ctrl-C.
-    #[arg(long, value_name = "BROWSERS", conflicts_with_all = ["nic", "listen", "connections", "path"], value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(long, value_name = "BROWSERS", conflicts_with_all = NO_LOAD, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub load: Option<u32>,
     /// What they do.
     #[command(flatten, next_help_heading = "With --load")]

@@ -100,6 +100,10 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
         pipeline.set_kind(&nic, kind, registry)?;
     }
     if let Some(browsers) = args.load {
+        // They would wait for pages of a shop that never come.
+        if stage_of_kind(pipeline, "bookstore").is_none() {
+            return Err(misfit("--load", "bookstore", pipeline));
+        }
         have_room(pipeline, i64::from(browsers))?;
     }
     if let Some(listen) = &args.listen {

@@ -3,6 +3,7 @@
 #[path = "../browser/mod.rs"]
 mod browser;
 
+mod chromium;
 mod ending;
 mod image;
 mod load;

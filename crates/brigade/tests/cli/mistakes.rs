@@ -55,7 +55,42 @@ fn pipelines() {
     let misfit = "run web --nic wire --listen 127.0.0.1:0 --disk mem:64M";
     fails_anywhere(misfit, &["--listen", "portal"]);
     fails_anywhere("run echo --disk mem:64M", &["--disk", "block"]);
+    fails_anywhere(
+        "run echo --load 10 --duration-s 1",
+        &["--load", "bookstore"],
+    );
 }
+
+#[test]
+fn what_browsers_do_without_browsers() {
+    let folder = tempdir().expect("a folder");
+    let alone = ["--mix ordering", "--think 0", "--rate 10", "--no-pictures"];
+    for manner in alone {
+        is_no_usage(
+            folder.path(),
+            &format!("run {manner}"),
+            &["--load <BROWSERS>"],
+        );
+        // With another load it is the two together that mean nothing.
+        let other = format!("run --nic wire {manner}");
+        let name = manner.split(' ').next().unwrap_or_default();
+        is_no_usage(folder.path(), &other, &[name, "--nic"]);
+    }
+}
+
+/// Runs `brigade` with arguments that the command line itself refuses, at once and with exit code 2.
+fn is_no_usage(folder: &Path, arguments: &str, words: &[&str]) {
+    let arguments: Vec<&str> = arguments.split(' ').chain(ENDS).collect();
+    let end = brigade(folder, &arguments);
+    assert_eq!(end.status.code(), Some(2), "{arguments:?}: {end:?}");
+    for word in words {
+        let said = end.errors.contains(word);
+        assert!(said, "{arguments:?}: no `{word}` in {end:?}");
+    }
+}
+
+/// Lets a run end by itself that should never have begun.
+const ENDS: [&str; 4] = ["--disk", "mem:64M", "--duration-s", "1"];
 
 /// A pipeline with a mistake in a line that is known.
 fn fails_in_line(replaced: &str, by: &str, words: &[&str]) {
