@@ -40,7 +40,7 @@ pub enum Command {
 }
 
 /// Which network interface a pipeline has.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Nic {
     /// A port of the host, carried over the wire into Brigade's own TCP.
     Portal,
@@ -48,6 +48,19 @@ pub enum Nic {
     Wire,
     /// The load itself, as a stage in nic's place: it is placed and seen like any other.
     Load,
+    /// A tap interface of the host, by its name.
+    Tap(String),
+}
+
+/// `portal`, `wire`, `load`, `tap:NAME`.
+fn nic(text: &str) -> Result<Nic, String> {
+    match (text, text.strip_prefix("tap:")) {
+        ("portal", _) => Ok(Nic::Portal),
+        ("wire", _) => Ok(Nic::Wire),
+        ("load", _) => Ok(Nic::Load),
+        (_, Some(name)) => Ok(Nic::Tap(name.to_owned())),
+        _ => Err("give portal, wire, load, or tap:NAME".into()),
+    }
 }
 
 /// Arguments of `run`.
@@ -59,8 +72,9 @@ pub struct RunArgs {
     /// Address and port to listen on (port 0: any free one).
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
-    /// Where packets come from.
-    #[arg(long, value_enum)]
+    /// Where packets come from: portal (a port of the host), wire (in this process, with a load on
+    /// it), load (the load as a stage), or tap:NAME (a network interface of the host).
+    #[arg(long, value_name = "portal|wire|load|tap:NAME", value_parser = nic)]
     pub nic: Option<Nic>,
     /// The disk: an image file (made on the first start, and kept), or mem:SIZE.
     #[arg(long, value_name = "PATH|mem:SIZE")]

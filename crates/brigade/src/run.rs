@@ -83,21 +83,25 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
         pipeline: pipeline.name().to_owned(),
         missing,
     };
-    let nic = ["portal", "wire", "load"];
+    let nic = ["portal", "wire", "load", "tap"];
     let nic = nic
         .into_iter()
         .find_map(|kind| stage_of_kind(pipeline, kind));
-    let wanted = args.load.map(|_| Nic::Wire).or(args.nic);
+    let wanted = args.load.map(|_| Nic::Wire).or(args.nic.clone());
     if let Some(kind) = wanted {
         let nic = nic
             .clone()
             .ok_or_else(|| misfit("--nic or --load", "nic", pipeline))?;
-        let kind = match kind {
+        let name = match &kind {
             Nic::Portal => "portal",
             Nic::Wire => "wire",
             Nic::Load => "load",
+            Nic::Tap(_) => "tap",
         };
-        pipeline.set_kind(&nic, kind, registry)?;
+        pipeline.set_kind(&nic, name, registry)?;
+        if let Nic::Tap(interface) = kind {
+            pipeline.set_option(&nic, "interface", OptionValue::text(interface))?;
+        }
     }
     if let Some(browsers) = args.load {
         // They would wait for pages of a shop that never come.
@@ -221,6 +225,12 @@ fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), E
     stopper.set(running.stop_handle());
     if portal.is_some() {
         print_address(&bound);
+    }
+    if let Some(Nic::Tap(interface)) = &args.nic {
+        println!(
+            "brigade: http://10.7.0.1/ behind {interface}, once it has an address: \
+             ip addr add 10.7.0.2/24 dev {interface}; ip link set {interface} up"
+        );
     }
     println!("brigade: `brigade top` shows the pipeline at work; Ctrl-C ends it");
     running.wait(args.duration_s.map(Duration::from_secs))?;

@@ -24,7 +24,7 @@ pub fn cargo() -> Command {
 }
 
 /// The workspace's folder.
-fn root() -> PathBuf {
+pub fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 

@@ -1,6 +1,6 @@
 //! `cargo xtask figures`: what Brigade costs, measured on the release build itself.
 //!
-//! Every figure but `observer`, `crowd`, `ring` and `tricks` compares runs of `brigade run` as child processes. Runs of the things compared
+//! Every figure but `observer`, `crowd`, `rival`, `ring` and `tricks` compares runs of `brigade run` as child processes. Runs of the things compared
 //! take turns, round after round, so that what else the machine does falls on all of them alike; a
 //! table shows the median of the rounds and, after it, the least and the greatest.
 
@@ -16,6 +16,7 @@ mod pages;
 mod portal;
 mod prediction;
 mod ring;
+mod rival;
 mod stats;
 mod wire;
 
@@ -33,7 +34,7 @@ pub struct Figure {
 }
 
 /// All figures, in the order of the README.
-pub static FIGURES: [Figure; 10] = [
+pub static FIGURES: [Figure; 11] = [
     Figure {
         name: "pages",
         what: "pages/s and CPU time per page, fused and spread",
@@ -81,6 +82,12 @@ pub static FIGURES: [Figure; 10] = [
         what: "what `brigade top --linux` costs beside 1,000 processes and 10,000 sockets",
         runs_brigade: true,
         measure: crowd::measure,
+    },
+    Figure {
+        name: "rival",
+        what: "the shop beside the same shop on axum and Linux TCP, and nginx for a static page",
+        runs_brigade: true,
+        measure: rival::measure,
     },
     Figure {
         name: "ring",

@@ -30,6 +30,10 @@ pub(crate) const EDGES: &[Edge] = &[
         "counters in memory that another process maps",
     ),
     edge(
+        "crates/stages/nic/src/device.rs",
+        "the call that names a tap interface",
+    ),
+    edge(
         "crates/stages/db/src/vfs.rs",
         "SQLite's file layer is a table of C functions",
     ),

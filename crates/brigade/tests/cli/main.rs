@@ -12,4 +12,5 @@ mod plan;
 mod process;
 mod record;
 mod socket;
+mod tap;
 mod top;

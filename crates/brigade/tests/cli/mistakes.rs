@@ -235,3 +235,13 @@ fn an_image_in_use() {
     first.signal(Signal::TERM);
     first.end().assert_orderly();
 }
+
+#[test]
+fn interfaces() {
+    let tap = |name: &str| format!("run web --disk mem:64M --items 20 --nic tap:{name}");
+    fails_anywhere(&tap(""), &["\"\"", "tap0"]);
+    fails_anywhere(
+        &tap("a-name-that-is-too-long"),
+        &["a-name-that-is-too-long", "15"],
+    );
+}

@@ -41,6 +41,20 @@ pub enum NicError {
         /// The most it may be.
         max: i64,
     },
+    /// No name of an interface.
+    #[error("nic: {0:?} is no name of an interface; give one of at most 15 characters, like tap0")]
+    TapName(String),
+    /// The host does not let us have the interface.
+    #[error(
+        "cannot open the tap interface {name}: {source}; run as root, or make one for this user first: \
+         ip tuntap add {name} mode tap user NAME"
+    )]
+    Tap {
+        /// The interface.
+        name: String,
+        /// What the host said.
+        source: Errno,
+    },
     /// The host program did not hand in the wire's end.
     #[error("nic: kind `wire` needs the resource `wire`: hand in a WireEnd made by wire::pair")]
     NoWire,

@@ -1,4 +1,4 @@
-//! The nic stage: where packets come from and go to. Two kinds with the same ports.
+//! The nic stage: where packets come from and go to. Three kinds with the same ports.
 //!
 //! ```text
 //!  host sockets     +------------------------------+
@@ -6,12 +6,15 @@
 //!                   |          per host connection |   (Packet)
 //!  WirePeer         |  wire:   bounded queues      |
 //!  (wire)      <--> |                              | <-from_tcp--  tcp
-//!                   +------------------------------+   (Packet)
+//!  tap         <--> |  tap:    Ethernet and ARP    |   (Packet)
+//!                   +------------------------------+
 //! ```
 //!
 //! - **portal** listens on a port of the host without any privilege. Each accepted connection is
 //!   carried over the wire into Brigade's own TCP by a TCP client inside the stage, so that a
 //!   browser's request meets the same packets as it would on a network card.
+//! - **tap** is the other side of a network interface of the host: the host's kernel writes its frames
+//!   into pages, and takes Brigade's packets out of them.
 //! - **wire** joins the stage to a [`wire::WirePeer`] in the same process: a test, or a load
 //!   generator with a [`wire::Client`] on it.
 //!
@@ -22,6 +25,7 @@ pub mod state;
 pub mod wire;
 
 mod calls;
+mod device;
 mod error;
 mod pages;
 mod stage;
@@ -31,5 +35,5 @@ mod test_server;
 pub use calls::{Calls, ClientOptions, State};
 pub use error::NicError;
 pub use pages::{Pages, count_payload};
-pub use stage::{portal_kind, wire_kind};
+pub use stage::{portal_kind, tap_kind, wire_kind};
 pub use state::client::ConnectionId;

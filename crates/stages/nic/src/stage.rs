@@ -1,4 +1,6 @@
-//! Moves messages between the rings and the portal or the wire.
+//! Moves messages between the rings and the portal, the wire or a tap interface.
+
+mod tap;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 use std::os::fd::BorrowedFd;
@@ -9,6 +11,8 @@ use std::hash::{BuildHasher, RandomState};
 use brigade_link::PacketOut;
 use brigade_messages::nic_tcp::Packet;
 use brigade_stage::{Builder, Input, Io, Kind, OptionValue, Output, Stage, StageError};
+
+pub use tap::tap_kind;
 
 use crate::NicError;
 use crate::pages::{Pages, count_payload};

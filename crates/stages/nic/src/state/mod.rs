@@ -3,3 +3,4 @@
 
 pub(crate) mod client;
 pub mod portal;
+pub(crate) mod tap;

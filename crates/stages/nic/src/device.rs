@@ -1,0 +1,92 @@
+//! The descriptor of a tap interface (Linux: Documentation/networking/tuntap.rst).
+
+use std::io::{IoSlice, IoSliceMut};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::fs::{Mode, OFlags, open};
+use rustix::io::{Errno, readv, writev};
+use rustix::ioctl::{Updater, ioctl};
+
+use crate::NicError;
+
+/// `TUNSETIFF`.
+const SET_INTERFACE: u32 = 0x4004_54ca;
+/// `IFF_TAP | IFF_NO_PI`: Ethernet frames, without a header of their own.
+const TAP: i16 = 0x0002 | 0x1000;
+/// `IFNAMSIZ`, with the zero at the end.
+const NAME_BYTES: usize = 16;
+
+/// `struct ifreq`, as far as it is used.
+#[repr(C)]
+struct Request {
+    name: [u8; NAME_BYTES],
+    flags: i16,
+    rest: [u8; 22],
+}
+
+/// A tap interface.
+#[derive(Debug)]
+pub(crate) struct Tap {
+    file: OwnedFd,
+}
+
+impl Tap {
+    /// Opens the interface, or makes one of that name, which is gone with this.
+    pub(crate) fn open(name: &str) -> Result<Tap, NicError> {
+        let fits = !name.is_empty() && name.len() < NAME_BYTES;
+        if !fits || name.contains(|c: char| c == '/' || c.is_whitespace() || c == '%') {
+            return Err(NicError::TapName(name.to_owned()));
+        }
+        let refused = |source| NicError::Tap {
+            name: name.to_owned(),
+            source,
+        };
+        let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let file = open("/dev/net/tun", flags, Mode::empty()).map_err(refused)?;
+        let mut request = Request {
+            name: [0; NAME_BYTES],
+            flags: TAP,
+            rest: [0; 22],
+        };
+        request.name[..name.len()].copy_from_slice(name.as_bytes());
+        // SAFETY: TUNSETIFF reads and writes one `struct ifreq`, 40 bytes that begin with a name of
+        // 16 bytes and flags; `Request` has that layout (`repr(C)`, 16 + 2 + 22 bytes) and outlives
+        // the call, because the updater borrows it.
+        let update = unsafe { Updater::<SET_INTERFACE, Request>::new(&mut request) };
+        // SAFETY: `file` is a descriptor of the tun driver, for which the number means TUNSETIFF; the
+        // updater holds what that call wants.
+        unsafe { ioctl(&file, update) }.map_err(refused)?;
+        Ok(Tap { file })
+    }
+
+    /// Reads a frame: its header, and what follows; none when there is none. Gives the length of
+    /// what follows; a longer frame is cut.
+    pub(crate) fn read<const N: usize>(
+        &self,
+        header: &mut [u8; N],
+        body: &mut [u8],
+    ) -> Result<Option<usize>, NicError> {
+        let mut parts = [IoSliceMut::new(header), IoSliceMut::new(body)];
+        match readv(&self.file, &mut parts) {
+            Ok(length) => Ok(Some(length.saturating_sub(N))),
+            // The interface is down.
+            Err(Errno::AGAIN | Errno::INTR | Errno::IO) => Ok(None),
+            Err(source) => Err(NicError::Host {
+                call: "a read of the tap interface",
+                source,
+            }),
+        }
+    }
+
+    /// Writes a frame. What the interface does not take is lost, as on a full network.
+    pub(crate) fn write(&self, header: &[u8], body: &[u8]) -> bool {
+        let parts = [IoSlice::new(header), IoSlice::new(body)];
+        writev(&self.file, &parts).is_ok()
+    }
+}
+
+impl AsFd for Tap {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+}

@@ -1,0 +1,129 @@
+//! The kind `tap`: frames of a tap interface.
+
+use std::hash::{BuildHasher, RandomState};
+use std::os::fd::{AsFd as _, BorrowedFd};
+
+use brigade_messages::nic_tcp::Packet;
+use brigade_stage::{Builder, Input, Io, Kind, Message, OptionValue, Output, Stage, StageError};
+
+use super::{address, ports};
+use crate::device::Tap;
+use crate::pages::count_payload;
+use crate::state::tap::{Arrived, Departing, Ethernet, HEADER_BYTES};
+
+/// Frames taken in one visit at most.
+const FRAMES_PER_VISIT: usize = 64;
+
+/// The kind `tap`: a network interface of the host, whose other side Brigade is. The host reaches
+/// the tcp stage's address through it.
+pub fn tap_kind() -> Kind {
+    ports(Kind::new("tap", |b| Ok(Box::new(TapStage::new(b)?))))
+        .option(
+            "interface",
+            OptionValue::text("tap0"),
+            "the host's tap interface; made, if it is not there, which needs CAP_NET_ADMIN",
+        )
+        .option(
+            "address",
+            OptionValue::text("10.7.0.1"),
+            "IPv4 address of the tcp stage",
+        )
+}
+
+struct TapStage {
+    to_tcp: Output<Packet>,
+    from_tcp: Input<Packet>,
+    tap: Tap,
+    ethernet: Ethernet,
+    /// The last visit ended with frames left.
+    has_more: bool,
+}
+
+impl TapStage {
+    fn new(b: &Builder<'_>) -> Result<TapStage, StageError> {
+        // A local address (the second bit) of a single host (not the first).
+        let random = RandomState::new().hash_one(0_u64).to_be_bytes();
+        let mac = [2, random[0], random[1], random[2], random[3], random[4]];
+        Ok(TapStage {
+            to_tcp: b.output("to_tcp")?,
+            from_tcp: b.input("from_tcp")?,
+            tap: Tap::open(&b.text("interface")?)?,
+            ethernet: Ethernet::new(mac, address(b, "address")?),
+            has_more: false,
+        })
+    }
+
+    /// Frames become packets in pages: the page is where the kernel writes the packet.
+    fn frames_in(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
+        let mut header = [0; HEADER_BYTES];
+        self.has_more = false;
+        for _ in 0..FRAMES_PER_VISIT {
+            let began_ns = io.now_ns();
+            // Without room the frames wait in the interface's queue, and are dropped there.
+            let Some(mut page) = io.page(self.to_tcp) else {
+                return Ok(());
+            };
+            let Some(length) = self.tap.read(&mut header, page.payload_mut())? else {
+                io.release(page);
+                return Ok(());
+            };
+            io.worked();
+            let now_ns = io.clock_ns();
+            let body = page.payload().get(..length).unwrap_or(&[]);
+            match self.ethernet.arrived(&header, body, now_ns) {
+                Arrived::Packet => {
+                    count_payload(io, body);
+                    let service_ns = now_ns.saturating_sub(began_ns);
+                    let packet = Packet {
+                        length_bytes: u32::try_from(length).unwrap_or(0),
+                        nic_queue_ns: 0,
+                        nic_service_ns: u32::try_from(service_ns).unwrap_or(u32::MAX),
+                    };
+                    io.send(self.to_tcp, Message::new(page, packet));
+                }
+                Arrived::Arp(answer) => {
+                    if let Some(answer) = answer {
+                        self.tap.write(&answer, &[]);
+                    }
+                    io.release(page);
+                }
+                Arrived::Foreign => io.release(page),
+            }
+        }
+        self.has_more = true;
+        Ok(())
+    }
+
+    fn packets_out(&mut self, io: &mut Io<'_>) {
+        while let Some(message) = io.take(self.from_tcp) {
+            let length_bytes = message.header().length_bytes as usize;
+            let packet = message.payload().get(..length_bytes).unwrap_or(&[]);
+            match self.ethernet.departing(packet, io.now_ns()) {
+                Some(Departing::Header(header)) => {
+                    self.tap.write(&header, packet);
+                    count_payload(io, packet);
+                }
+                Some(Departing::Question(question)) => {
+                    self.tap.write(&question, &[]);
+                }
+                None => {}
+            }
+            io.release(message);
+        }
+    }
+}
+
+impl Stage for TapStage {
+    fn run(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
+        self.packets_out(io);
+        self.frames_in(io)
+    }
+
+    fn files(&self) -> Vec<BorrowedFd<'_>> {
+        vec![self.tap.as_fd()]
+    }
+
+    fn timer_ns(&self) -> Option<u64> {
+        self.has_more.then_some(0)
+    }
+}

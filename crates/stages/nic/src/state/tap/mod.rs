@@ -1,0 +1,277 @@
+//! A tap interface without its descriptor: Ethernet frames (IEEE 802.3) in, packets and answers out.
+//!
+//! IPv4 and ARP (RFC 826) only. Everything else, and what is for another host, is dropped.
+
+mod neighbours;
+
+use std::net::Ipv4Addr;
+
+pub(crate) use neighbours::Neighbours;
+
+/// Bytes of the header of a frame: two addresses and what follows.
+pub(crate) const HEADER_BYTES: usize = 14;
+/// Bytes of an ARP packet for IPv4 over Ethernet.
+const ARP_BYTES: usize = 28;
+/// Bytes of an ARP frame.
+pub(crate) const ARP_FRAME_BYTES: usize = HEADER_BYTES + ARP_BYTES;
+
+const IPV4: u16 = 0x0800;
+const ARP: u16 = 0x0806;
+const REQUEST: u16 = 1;
+const REPLY: u16 = 2;
+/// Ethernet, IPv4, and the lengths of their addresses.
+const ARP_KIND: [u8; 6] = [0, 1, 8, 0, 6, 4];
+const BROADCAST: Mac = [0xff; 6];
+
+/// An Ethernet address.
+pub(crate) type Mac = [u8; 6];
+
+/// What is to be done with a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Arrived {
+    /// It carries an IPv4 packet for us.
+    Packet,
+    /// It asks for our address, or answers: here is the frame to send, if any.
+    Arp(Option<[u8; ARP_FRAME_BYTES]>),
+    /// It is none of our business.
+    Foreign,
+}
+
+/// One host on the interface's network.
+pub(crate) struct Ethernet {
+    mac: Mac,
+    address: Ipv4Addr,
+    neighbours: Neighbours,
+}
+
+impl Ethernet {
+    /// A host with these addresses, which knows nobody yet.
+    pub(crate) fn new(mac: Mac, address: Ipv4Addr) -> Ethernet {
+        Ethernet {
+            mac,
+            address,
+            neighbours: Neighbours::default(),
+        }
+    }
+
+    /// Looks at a frame's header and at what follows.
+    pub(crate) fn arrived(
+        &mut self,
+        header: &[u8; HEADER_BYTES],
+        body: &[u8],
+        now_ns: u64,
+    ) -> Arrived {
+        let to = mac(&header[..6]);
+        if to != self.mac && to != BROADCAST {
+            return Arrived::Foreign;
+        }
+        match u16::from_be_bytes([header[12], header[13]]) {
+            // A packet to everybody is for a kind of service that we have not.
+            IPV4 if to == self.mac => self.packet(mac(&header[6..12]), body, now_ns),
+            ARP => self.arp(body, now_ns),
+            _ => Arrived::Foreign,
+        }
+    }
+
+    fn packet(&mut self, from: Mac, body: &[u8], now_ns: u64) -> Arrived {
+        let (Some(source), Some(destination)) = (ipv4(body, 12), ipv4(body, 16)) else {
+            return Arrived::Foreign;
+        };
+        if destination != self.address {
+            return Arrived::Foreign;
+        }
+        // Whoever asks gets the answer by the way that the question came.
+        self.neighbours.learn(source, from, now_ns);
+        Arrived::Packet
+    }
+
+    fn arp(&mut self, body: &[u8], now_ns: u64) -> Arrived {
+        let (Some(kind), Some(operation)) = (body.get(..6), body.get(6..8)) else {
+            return Arrived::Foreign;
+        };
+        let (Some(sender), Some(source)) = (body.get(8..14).map(mac), ipv4(body, 14)) else {
+            return Arrived::Foreign;
+        };
+        let Some(target) = ipv4(body, 24) else {
+            return Arrived::Foreign;
+        };
+        if kind != ARP_KIND || target != self.address {
+            return Arrived::Foreign;
+        }
+        self.neighbours.learn(source, sender, now_ns);
+        Arrived::Arp(match operation == REQUEST.to_be_bytes() {
+            true => Some(self.arp_frame(REPLY, sender, source)),
+            false => None,
+        })
+    }
+
+    /// The header of a frame with a packet for a host, or, when it is not known yet, the question to
+    /// send in its place. None for what no host sends.
+    pub(crate) fn departing(&self, packet: &[u8], now_ns: u64) -> Option<Departing> {
+        let to = ipv4(packet, 16)?;
+        Some(match self.neighbours.find(to, now_ns) {
+            Some(neighbour) => Departing::Header(self.header(neighbour, IPV4)),
+            None => Departing::Question(self.arp_frame(REQUEST, BROADCAST, to)),
+        })
+    }
+
+    fn header(&self, to: Mac, kind: u16) -> [u8; HEADER_BYTES] {
+        let mut header = [0; HEADER_BYTES];
+        header[..6].copy_from_slice(&to);
+        header[6..12].copy_from_slice(&self.mac);
+        header[12..].copy_from_slice(&kind.to_be_bytes());
+        header
+    }
+
+    fn arp_frame(&self, operation: u16, to: Mac, target: Ipv4Addr) -> [u8; ARP_FRAME_BYTES] {
+        let mut frame = [0; ARP_FRAME_BYTES];
+        frame[..HEADER_BYTES].copy_from_slice(&self.header(to, ARP));
+        let body = &mut frame[HEADER_BYTES..];
+        body[..6].copy_from_slice(&ARP_KIND);
+        body[6..8].copy_from_slice(&operation.to_be_bytes());
+        body[8..14].copy_from_slice(&self.mac);
+        body[14..18].copy_from_slice(&self.address.octets());
+        if to != BROADCAST {
+            body[18..24].copy_from_slice(&to);
+        }
+        body[24..28].copy_from_slice(&target.octets());
+        frame
+    }
+}
+
+/// What goes out for a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Departing {
+    /// The packet, behind this header.
+    Header([u8; HEADER_BYTES]),
+    /// A question for the host's address; the packet is lost, and TCP repeats what matters.
+    Question([u8; ARP_FRAME_BYTES]),
+}
+
+fn mac(bytes: &[u8]) -> Mac {
+    bytes.try_into().unwrap_or(BROADCAST)
+}
+
+fn ipv4(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
+    let four: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
+    Some(Ipv4Addr::from(four))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OURS: Mac = [2, 0, 0, 0, 0, 1];
+    const THEIRS: Mac = [2, 0, 0, 0, 0, 2];
+    const US: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
+    const THEM: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 2);
+    const S: u64 = 1_000_000_000;
+
+    fn ours() -> Ethernet {
+        Ethernet::new(OURS, US)
+    }
+
+    fn split(frame: &[u8]) -> (&[u8; HEADER_BYTES], &[u8]) {
+        frame.split_first_chunk().unwrap()
+    }
+
+    fn packet(from: Ipv4Addr, to: Ipv4Addr) -> Vec<u8> {
+        let mut packet = vec![0; 40];
+        packet[0] = 0x45;
+        packet[12..16].copy_from_slice(&from.octets());
+        packet[16..20].copy_from_slice(&to.octets());
+        packet
+    }
+
+    #[test]
+    fn two_hosts_find_each_other_by_a_question_and_its_answer() {
+        let (mut we, mut they) = (ours(), Ethernet::new(THEIRS, THEM));
+        let Some(Departing::Question(question)) = they.departing(&packet(THEM, US), 0) else {
+            panic!("they know us already");
+        };
+        let (header, body) = split(&question);
+        let Arrived::Arp(Some(answer)) = we.arrived(header, body, 0) else {
+            panic!("no answer");
+        };
+        let (header, body) = split(&answer);
+        assert_eq!(they.arrived(header, body, 0), Arrived::Arp(None));
+        // Both know each other now.
+        let header = |from: &Ethernet, to| match from.departing(&packet(US, to), 0) {
+            Some(Departing::Header(header)) => header,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(header(&they, US)[..6], OURS);
+        assert_eq!(header(&we, THEM)[..6], THEIRS);
+    }
+
+    #[test]
+    fn a_packet_for_us_is_taken_and_its_sender_is_known() {
+        let (mut we, they) = (ours(), Ethernet::new(THEIRS, THEM));
+        let header = they.header(OURS, IPV4);
+        assert_eq!(we.arrived(&header, &packet(THEM, US), 0), Arrived::Packet);
+        assert!(matches!(
+            we.departing(&packet(US, THEM), S),
+            Some(Departing::Header(_))
+        ));
+        // After a while it is asked again, for another machine may have that address.
+        let later = neighbours::LIFE_NS + S;
+        assert!(matches!(
+            we.departing(&packet(US, THEM), later),
+            Some(Departing::Question(_))
+        ));
+    }
+
+    #[test]
+    fn what_is_for_others_or_broken_is_foreign() {
+        let (mut we, they) = (ours(), Ethernet::new(THEIRS, THEM));
+        let foreign = |we: &mut Ethernet, header: [u8; HEADER_BYTES], body: &[u8]| {
+            assert_eq!(we.arrived(&header, body, 0), Arrived::Foreign);
+        };
+        foreign(
+            &mut we,
+            they.header([2, 0, 0, 0, 0, 9], IPV4),
+            &packet(THEM, US),
+        );
+        foreign(
+            &mut we,
+            they.header(OURS, IPV4),
+            &packet(THEM, Ipv4Addr::new(10, 7, 0, 9)),
+        );
+        foreign(&mut we, they.header(BROADCAST, IPV4), &packet(THEM, US));
+        foreign(&mut we, they.header(OURS, 0x86dd), &packet(THEM, US));
+        let question = they.arp_frame(REQUEST, BROADCAST, Ipv4Addr::new(10, 7, 0, 9));
+        let (header, body) = split(&question);
+        foreign(&mut we, *header, body);
+        assert_eq!(we.departing(&[0; 19], 0), None);
+    }
+
+    #[test]
+    fn no_frame_however_mutated_panics_or_makes_us_answer_for_others() {
+        let they = Ethernet::new(THEIRS, THEM);
+        let mut bits = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(1, |since| since.as_nanos() as u64);
+        println!("seed {bits}");
+        let mut next = || {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (bits >> 33) as usize
+        };
+        for _ in 0..20_000 {
+            let mut we = ours();
+            let mut frame = match next() % 2 {
+                0 => they.arp_frame(REQUEST, BROADCAST, US).to_vec(),
+                _ => [&they.header(OURS, IPV4)[..], &packet(THEM, US)].concat(),
+            };
+            for _ in 0..next() % 4 {
+                let at = next() % frame.len();
+                frame[at] = next() as u8;
+            }
+            frame.truncate(HEADER_BYTES + next() % (frame.len() - HEADER_BYTES + 1));
+            let (header, body) = split(&frame);
+            if let Arrived::Arp(Some(answer)) = we.arrived(header, body, 0) {
+                assert_eq!(answer[6..12], OURS);
+                assert_eq!(answer[HEADER_BYTES + 14..][..4], US.octets());
+            }
+        }
+    }
+}

@@ -1,0 +1,408 @@
+//! Brigade's shop beside the same shop on axum, tokio and SQLite, and nginx for the static page.
+//!
+//! The server has core 0, the client core 1 in a network namespace: Brigade's tap interface is in
+//! it, the others are reached over a pair of virtual interfaces. Both disks are files of the same
+//! file system.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::Error;
+use super::child;
+use super::stats::Sample;
+
+const ITEMS: u64 = 1000;
+const ROUNDS: usize = 5;
+/// How long one run is, in seconds.
+const RUN_S: &str = "3";
+const CONNECTIONS: &str = "16";
+/// Ticks of /proc/stat in a second; the kernel's constant towards programs.
+const TICKS_PER_S: f64 = 100.0;
+
+/// What the client asks for.
+#[derive(Clone, Copy, PartialEq)]
+enum Errand {
+    Static,
+    Product,
+    Mix(&'static str),
+}
+
+const ERRANDS: [(&str, Errand); 5] = [
+    ("/style.css", Errand::Static),
+    ("/product/{}", Errand::Product),
+    ("browsing mix", Errand::Mix("browsing")),
+    ("shopping mix", Errand::Mix("shopping")),
+    ("ordering mix", Errand::Mix("ordering")),
+];
+
+/// Who serves.
+#[derive(Clone, Copy, PartialEq)]
+enum Server {
+    Brigade,
+    Rival,
+    Nginx,
+}
+
+const SERVERS: [(&str, Server); 3] = [
+    ("Brigade, tap", Server::Brigade),
+    ("axum, veth", Server::Rival),
+    ("nginx, veth", Server::Nginx),
+];
+
+/// One run; the latencies of a mix are those of Product Detail, or of Buy Confirm if it orders.
+struct Run {
+    per_s: f64,
+    /// All time of core 0, interrupts included, per page.
+    core_us: f64,
+    p50_ms: f64,
+    p99_ms: f64,
+}
+
+/// Runs all errands in turns and prints the medians and the ratios of the pairs.
+pub fn measure() -> Result<String, Error> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok("SKIPPED: a network namespace and its interfaces take root\n".into());
+    }
+    let mut cargo = child::cargo();
+    cargo.args(["build", "--quiet", "--release", "--locked"]);
+    child::output(cargo.args(["--manifest-path", "benches/rival/Cargo.toml"]))?;
+    let street = Street::pave()?;
+    let mut text = format!(
+        "{:14}{:14}{:>28}{:>24}{:>20}{:>20}{:>10}{:>10}\n",
+        "", "", "a second", "core 0 a page, us", "p50, ms", "p99, ms", "pages/s", "core"
+    );
+    for (name, errand) in ERRANDS {
+        let mut rows: Vec<(&str, [Sample; 4])> = Vec::new();
+        let (mut rates, mut costs) = (Sample::default(), Sample::default());
+        for _ in 0..ROUNDS {
+            let mut pair = Vec::new();
+            for (server_name, server) in SERVERS {
+                if server == Server::Nginx && errand != Errand::Static {
+                    continue;
+                }
+                let run = street.run(server, errand)?;
+                add(&mut rows, server_name, &run);
+                pair.push(run);
+            }
+            rates.add(pair[0].per_s / pair[1].per_s);
+            costs.add(pair[0].core_us / pair[1].core_us);
+        }
+        for (i, (server, [per_s, core, p50, p99])) in rows.iter().enumerate() {
+            let ratios = match i {
+                0 => format!("{:>9.2}x{:>9.2}x", rates.median(), costs.median()),
+                _ => String::new(),
+            };
+            let name = if i == 0 { name } else { "" };
+            let _ = writeln!(
+                text,
+                "{name:14}{server:14}{per_s:28.0}{core:24.1}{p50:20.2}{p99:20.2}{ratios}"
+            );
+        }
+    }
+    Ok(text)
+}
+
+fn add(rows: &mut Vec<(&'static str, [Sample; 4])>, server: &'static str, run: &Run) {
+    if !rows.iter().any(|(name, _)| *name == server) {
+        rows.push((server, Default::default()));
+    }
+    for (_, samples) in rows.iter_mut().filter(|(name, _)| *name == server) {
+        let values = [run.per_s, run.core_us, run.p50_ms, run.p99_ms];
+        for (sample, value) in samples.iter_mut().zip(values) {
+            sample.add(value);
+        }
+    }
+}
+
+/// The client's network namespace and a folder for the servers.
+struct Street {
+    namespace: String,
+    folder: tempfile::TempDir,
+}
+
+impl Street {
+    fn pave() -> Result<Street, Error> {
+        let number = std::process::id();
+        let namespace = format!("brigade-rival-{number}");
+        let (near, far) = (format!("brn{number}"), format!("brf{number}"));
+        // A folder of the build: /tmp may be memory.
+        let target = std::env::current_exe().ok();
+        let target = target.as_deref().and_then(Path::parent);
+        let folder = tempfile::tempdir_in(target.unwrap_or(Path::new(".")));
+        let folder = folder.map_err(|source| Error::Run {
+            program: "a temporary folder".into(),
+            source,
+        })?;
+        run("ip", &["netns", "add", &namespace])?;
+        let street = Street { namespace, folder };
+        let veth = ["link", "add", &near, "type", "veth", "peer", "name", &far];
+        run("ip", &[&veth[..], &["netns", &street.namespace]].concat())?;
+        run("ip", &["addr", "add", "10.197.7.1/24", "dev", &near])?;
+        run("ip", &["link", "set", &near, "up"])?;
+        street.inside("ip", &["addr", "add", "10.197.7.2/24", "dev", &far])?;
+        street.inside("ip", &["link", "set", &far, "up"])?;
+        Ok(street)
+    }
+
+    fn inside(&self, program: &str, arguments: &[&str]) -> Result<String, Error> {
+        let words = [&["netns", "exec", &self.namespace, program], arguments].concat();
+        run("ip", &words)
+    }
+
+    /// One server, one client.
+    fn run(&self, server: Server, errand: Errand) -> Result<Run, Error> {
+        let (_served, url) = self.serve(server)?;
+        // Warm: caches filled, statements prepared.
+        self.ask(&url, errand, "1")?;
+        let (before, began) = (core_ticks()?, Instant::now());
+        let (per_s, p50_ms, p99_ms) = self.ask(&url, errand, RUN_S)?;
+        let ticks = core_ticks()?.saturating_sub(before);
+        let pages = per_s * began.elapsed().as_secs_f64();
+        Ok(Run {
+            per_s,
+            core_us: ticks as f64 / TICKS_PER_S * 1e6 / pages,
+            p50_ms,
+            p99_ms,
+        })
+    }
+
+    fn serve(&self, server: Server) -> Result<(Served, String), Error> {
+        let at = |name: &str| self.folder.path().join(name).display().to_string();
+        let mut command = match server {
+            Server::Brigade => {
+                let mut command = Command::new("ip");
+                command.args(["netns", "exec", &self.namespace]);
+                command.arg(child::brigade(&[]).get_program());
+                command.args(["run", "web", "--nic", "tap:brt0", "--cores", "0"]);
+                command.args(["--placement", "fused", "--items", &ITEMS.to_string()]);
+                command.args(["--disk", &at("brigade.img")]);
+                command
+            }
+            Server::Rival => {
+                let rival = "benches/rival/target/release/brigade-rival";
+                let mut command = Command::new(child::root().join(rival));
+                command.args(["--listen", "10.197.7.1:80", "--core", "0"]);
+                command.args(["--items", &ITEMS.to_string(), "--folder", &at("rival")]);
+                command
+            }
+            Server::Nginx => {
+                let text = format!(
+                    "user root; worker_processes 1; worker_cpu_affinity 1; pid {0}; error_log {1}; \
+                     daemon off;\nevents {{}}\nhttp {{ access_log off; types {{ text/css css; }}\n\
+                     keepalive_requests 1000000000; open_file_cache max=10; sendfile on;\n\
+                     server {{ listen 10.197.7.1:80; root {2}; }} }}\n",
+                    at("pid"),
+                    at("error"),
+                    at("static"),
+                );
+                write(&at("nginx.conf"), &text)?;
+                let mut command = Command::new("nginx");
+                command.args(["-c", &at("nginx.conf")]);
+                command
+            }
+        };
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let served = Served(command.spawn().map_err(|source| Error::Run {
+            program: "a server".into(),
+            source,
+        })?);
+        let url = match server {
+            Server::Brigade => "http://10.7.0.1",
+            _ => "http://10.197.7.1",
+        };
+        self.wait_for(server, url)?;
+        Ok((served, url.to_owned()))
+    }
+
+    /// Waits until a page comes; the first time a shop is filled.
+    fn wait_for(&self, server: Server, url: &str) -> Result<(), Error> {
+        let page = format!("{url}/style.css");
+        let end = Instant::now() + Duration::from_secs(120);
+        while Instant::now() < end {
+            if server == Server::Brigade {
+                // The interface comes with the process; until then this fails.
+                let _ = self.inside("ip", &["addr", "add", "10.7.0.2/24", "dev", "brt0"]);
+                let _ = self.inside("ip", &["link", "set", "brt0", "up"]);
+            }
+            let ask = ["-s", "-f", "--max-time", "2", &page];
+            if let Ok(style) = self.inside("curl", &ask) {
+                if server == Server::Brigade {
+                    let folder = self.folder.path().join("static");
+                    let _ = std::fs::create_dir_all(&folder);
+                    write(&folder.join("style.css").display().to_string(), &style)?;
+                }
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Err(Error::Missing {
+            wanted: "a page",
+            output: page,
+        })
+    }
+
+    /// Pages or interactions per second, and their median and 99th percentile.
+    fn ask(&self, url: &str, errand: Errand, time_s: &str) -> Result<(f64, f64, f64), Error> {
+        match errand {
+            Errand::Static => self.wrk(&[&format!("{url}/style.css")], time_s),
+            Errand::Product => {
+                let script = self
+                    .folder
+                    .path()
+                    .join("products.lua")
+                    .display()
+                    .to_string();
+                let text = format!(
+                    "local n = 0\nrequest = function()\n  n = n % {ITEMS} + 1\n  \
+                     return wrk.format(\"GET\", \"/product/\" .. n)\nend\n"
+                );
+                write(&script, &text)?;
+                self.wrk(&["-s", &script, url], time_s)
+            }
+            Errand::Mix(mix) => self.browsers(url, mix, time_s),
+        }
+    }
+
+    fn wrk(&self, arguments: &[&str], time_s: &str) -> Result<(f64, f64, f64), Error> {
+        let common = [
+            "-c",
+            "1",
+            "wrk",
+            "-t1",
+            "--latency",
+            "-c",
+            CONNECTIONS,
+            "-d",
+            time_s,
+        ];
+        let said = self.inside("taskset", &[&common, arguments].concat())?;
+        let find = |name: &str| {
+            let line = said
+                .lines()
+                .map(str::trim)
+                .find_map(|line| line.strip_prefix(name));
+            line.map(|line| line.trim().to_owned())
+                .ok_or(Error::Missing {
+                    wanted: "a line of wrk",
+                    output: said.clone(),
+                })
+        };
+        let per_s = find("Requests/sec:")?.parse().unwrap_or(0.0);
+        Ok((
+            per_s,
+            milliseconds(&find("50%")?),
+            milliseconds(&find("99%")?),
+        ))
+    }
+
+    fn browsers(&self, url: &str, mix: &str, time_s: &str) -> Result<(f64, f64, f64), Error> {
+        let program = child::brigade(&[])
+            .get_program()
+            .to_string_lossy()
+            .into_owned();
+        let load = [
+            "-c", "1", &program, "load", "--url", url, "--mix", mix, "--think", "0",
+        ];
+        let more = [
+            "--browsers",
+            CONNECTIONS,
+            "--duration-s",
+            time_s,
+            "--warm-up-s",
+            "0",
+            "--json",
+        ];
+        let said = self.inside("taskset", &[&load[..], &more].concat())?;
+        let json: serde_json::Value = serde_json::from_str(&said)?;
+        if json["errors"].as_u64() != Some(0) {
+            return Err(Error::Answer(format!("wrong pages: {}", json["reasons"])));
+        }
+        // Of the interactions the one that the mix is about.
+        let shown = if mix == "ordering" {
+            "Buy Confirm"
+        } else {
+            "Product Detail"
+        };
+        let rows = json["interactions"].as_array().into_iter().flatten();
+        let row = rows.into_iter().find(|row| row["name"] == shown);
+        let of = |key: &str| row.and_then(|row| row[key].as_f64()).unwrap_or(f64::NAN) / 1e6;
+        let per_s = json["interactions_per_s"].as_f64().unwrap_or(f64::NAN);
+        Ok((per_s, of("latency_ns_p50"), of("latency_ns_p99")))
+    }
+}
+
+impl Drop for Street {
+    fn drop(&mut self) {
+        let _ = run("ip", &["netns", "del", &self.namespace]);
+    }
+}
+
+/// A server that runs; ended when dropped.
+struct Served(Child);
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        let pid = rustix::process::Pid::from_child(&self.0);
+        let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
+        let end = Instant::now() + Duration::from_secs(10);
+        while Instant::now() < end {
+            if !matches!(self.0.try_wait(), Ok(None)) {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// `1.23ms`, `950.00us`, `1.20s`.
+fn milliseconds(text: &str) -> f64 {
+    let (number, unit) =
+        text.split_at(text.find(|c: char| c.is_alphabetic()).unwrap_or(text.len()));
+    let number: f64 = number.parse().unwrap_or(f64::NAN);
+    match unit {
+        "us" => number / 1e3,
+        "ms" => number,
+        _ => number * 1e3,
+    }
+}
+
+/// Ticks in which core 0 was not idle.
+fn core_ticks() -> Result<u64, Error> {
+    let path = "/proc/stat".to_owned();
+    let text = std::fs::read_to_string(&path).map_err(|source| Error::Proc { path, source })?;
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("cpu0 "))
+        .unwrap_or_default();
+    let ticks: Vec<u64> = line
+        .split_whitespace()
+        .skip(1)
+        .map_while(|t| t.parse().ok())
+        .collect();
+    // Idle and waiting for a disk are the fourth and the fifth; what comes after the eighth is in
+    // the first two already.
+    let busy = ticks
+        .iter()
+        .take(8)
+        .enumerate()
+        .filter(|(i, _)| ![3, 4].contains(i));
+    Ok(busy.map(|(_, ticks)| ticks).sum())
+}
+
+fn run(program: &str, arguments: &[&str]) -> Result<String, Error> {
+    child::output(Command::new(program).args(arguments))
+}
+
+fn write(path: &str, text: &str) -> Result<(), Error> {
+    std::fs::write(path, text).map_err(|source| Error::Proc {
+        path: path.into(),
+        source,
+    })
+}
