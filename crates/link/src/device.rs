@@ -1,12 +1,18 @@
 //! smoltcp's device, for one call: at most one packet in, packets out as long as there is room.
 
-use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
+use std::num::{NonZeroU16, NonZeroUsize};
+
+use smoltcp::phy::{Checksum, Device, DeviceCapabilities, Medium, PacketMeta, RxToken, TxToken};
 use smoltcp::time::Instant;
 
 /// Where packets go: pages of an edge, buffers of a wire.
 pub trait PacketOut {
     /// Whether one more packet can be emitted now.
     fn has_room(&mut self) -> bool;
+
+    /// Says of the next packet that the interface is to split its data into segments of so many
+    /// bytes. Only a [`crate::Host::offloading`] calls it.
+    fn split(&mut self, _segment_bytes: u16) {}
 
     /// Lets `fill` write a packet of `length_bytes` where it belongs, and sends it. Called only
     /// after [`PacketOut::has_room`] gave true.
@@ -20,11 +26,17 @@ pub(crate) struct Link<'a, O> {
     /// smoltcp wanted to send and there was no room.
     pub(crate) refused: bool,
     pub(crate) mtu_bytes: usize,
+    /// The largest packet that the interface splits and computes checksums for; none if it does
+    /// neither.
+    pub(crate) split_bytes: Option<NonZeroUsize>,
 }
 
 pub(crate) struct Received<'a>(&'a [u8]);
 
-pub(crate) struct Transmit<'a, O>(&'a mut O);
+pub(crate) struct Transmit<'a, O> {
+    out: &'a mut O,
+    segment_bytes: Option<NonZeroU16>,
+}
 
 impl RxToken for Received<'_> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
@@ -33,9 +45,16 @@ impl RxToken for Received<'_> {
 }
 
 impl<O: PacketOut> TxToken for Transmit<'_, O> {
+    fn set_meta(&mut self, meta: PacketMeta) {
+        self.segment_bytes = meta.segmentation_offload_size;
+    }
+
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length_bytes: usize, fill: F) -> R {
-        if self.0.has_room() {
-            self.0.emit(length_bytes, fill)
+        if self.out.has_room() {
+            if let Some(segment_bytes) = self.segment_bytes {
+                self.out.split(segment_bytes.get());
+            }
+            self.out.emit(length_bytes, fill)
         } else {
             // Only an answer to a received packet comes here (Link::transmit asked for room):
             // it is dropped, because an input must be drainable without waiting for an output.
@@ -56,12 +75,12 @@ impl<O: PacketOut> Device for Link<'_, O> {
 
     fn receive(&mut self, _now: Instant) -> Option<(Received<'_>, Transmit<'_, O>)> {
         let packet = self.packet.take()?;
-        Some((Received(packet), Transmit(self.out)))
+        Some((Received(packet), transmit(self.out)))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Transmit<'_, O>> {
         if self.out.has_room() {
-            return Some(Transmit(self.out));
+            return Some(transmit(self.out));
         }
         self.refused = true;
         None
@@ -71,6 +90,18 @@ impl<O: PacketOut> Device for Link<'_, O> {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ip;
         capabilities.max_transmission_unit = self.mtu_bytes;
+        capabilities.segmentation.tcpv4 = self.split_bytes;
+        if self.split_bytes.is_some() {
+            // Computed by the interface; what arrives is still verified.
+            capabilities.checksum.tcp = Checksum::Rx;
+        }
         capabilities
+    }
+}
+
+fn transmit<O>(out: &mut O) -> Transmit<'_, O> {
+    Transmit {
+        out,
+        segment_bytes: None,
     }
 }

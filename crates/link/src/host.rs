@@ -1,6 +1,7 @@
 //! One end of the wire: an address and the sockets that the caller lends to it.
 
 use std::net::Ipv4Addr;
+use std::num::NonZeroUsize;
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet, SocketStorage};
 use smoltcp::socket::tcp;
@@ -30,6 +31,7 @@ pub struct Host {
     nobody: SocketSet<'static>,
     address: Ipv4Addr,
     mtu_bytes: usize,
+    split_bytes: Option<NonZeroUsize>,
 }
 
 impl Host {
@@ -37,6 +39,24 @@ impl Host {
     /// (no more than [`MTU_BYTES_MAX`]). `seed` decides the initial sequence numbers: random
     /// where a stranger can send packets.
     pub fn new(address: Ipv4Addr, prefix_bits: u8, mtu_bytes: usize, seed: u64) -> Host {
+        Host::made(address, prefix_bits, mtu_bytes, seed, None)
+    }
+
+    /// The same host, behind an interface that computes the checksums of TCP and splits packets that
+    /// are larger than the other end takes: it sends such up to `mtu_bytes`, says of each by
+    /// [`PacketOut::split`] how, and leaves out the checksums of all.
+    pub fn offloading(address: Ipv4Addr, prefix_bits: u8, mtu_bytes: usize, seed: u64) -> Host {
+        let split_bytes = NonZeroUsize::new(mtu_bytes.min(MTU_BYTES_MAX));
+        Host::made(address, prefix_bits, mtu_bytes, seed, split_bytes)
+    }
+
+    fn made(
+        address: Ipv4Addr,
+        prefix_bits: u8,
+        mtu_bytes: usize,
+        seed: u64,
+        split_bytes: Option<NonZeroUsize>,
+    ) -> Host {
         let mtu_bytes = mtu_bytes.min(MTU_BYTES_MAX);
         let mut config = Config::new(HardwareAddress::Ip);
         config.random_seed = seed;
@@ -45,6 +65,7 @@ impl Host {
             out: &mut Nowhere,
             refused: false,
             mtu_bytes,
+            split_bytes,
         };
         let mut interface = Interface::new(config, &mut link, Instant::ZERO);
         interface.update_ip_addrs(|addresses| {
@@ -58,6 +79,7 @@ impl Host {
             nobody,
             address,
             mtu_bytes,
+            split_bytes,
         }
     }
 
@@ -80,12 +102,13 @@ impl Host {
         now_ns: u64,
         out: &mut impl PacketOut,
     ) {
-        let mtu_bytes = self.mtu_bytes;
+        let (mtu_bytes, split_bytes) = (self.mtu_bytes, self.split_bytes);
         let mut link = Link {
             packet: Some(packet),
             out,
             refused: false,
             mtu_bytes,
+            split_bytes,
         };
         let set = socket.map_or(&mut self.nobody, |socket| &mut socket.set);
         self.interface
@@ -94,12 +117,13 @@ impl Host {
 
     /// Sends what the socket may send now, also when one of its timers is due.
     pub fn transmit(&mut self, socket: &mut Socket, now_ns: u64, out: &mut impl PacketOut) -> Sent {
-        let mtu_bytes = self.mtu_bytes;
+        let (mtu_bytes, split_bytes) = (self.mtu_bytes, self.split_bytes);
         let mut link = Link {
             packet: None,
             out,
             refused: false,
             mtu_bytes,
+            split_bytes,
         };
         let now = instant(now_ns);
         while self.interface.poll_egress(now, &mut link, &mut socket.set) != PollResult::None {}

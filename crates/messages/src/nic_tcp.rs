@@ -13,6 +13,9 @@ pub struct Packet {
     pub nic_queue_ns: u32,
     /// Time the nic worked on the packet, in nanoseconds (0 downwards).
     pub nic_service_ns: u32,
+    /// 0: the packet is complete. Else the interface is to compute its TCP checksum, and to split its
+    /// data into segments of so many bytes (downwards).
+    pub segment_bytes: u32,
 }
 
 impl Header for Packet {

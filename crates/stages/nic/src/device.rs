@@ -11,8 +11,8 @@ use crate::NicError;
 
 /// `TUNSETIFF`.
 const SET_INTERFACE: u32 = 0x4004_54ca;
-/// `IFF_TAP | IFF_NO_PI`: Ethernet frames, without a header of their own.
-const TAP: i16 = 0x0002 | 0x1000;
+/// `IFF_TAP | IFF_NO_PI | IFF_VNET_HDR`: Ethernet frames behind a `struct virtio_net_hdr`.
+const TAP: i16 = 0x0002 | 0x1000 | 0x4000;
 /// `IFNAMSIZ`, with the zero at the end.
 const NAME_BYTES: usize = 16;
 

@@ -42,6 +42,7 @@ impl PacketOut for Pages<'_, '_> {
             length_bytes: u32::try_from(length_bytes).unwrap_or(0),
             nic_queue_ns: 0,
             nic_service_ns: u32::try_from(service_ns).unwrap_or(u32::MAX),
+            segment_bytes: 0,
         };
         self.io.send(self.port, Message::new(page, header));
         filled

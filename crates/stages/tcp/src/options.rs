@@ -46,6 +46,11 @@ pub(crate) fn declare(kind: Kind) -> Kind {
         "send buffer of a connection, http's first credit",
     )
     .option(
+        "offload",
+        OptionValue::Flag(false),
+        "the nic computes checksums and splits large packets: only before a tap interface",
+    )
+    .option(
         "timeout_s",
         integer(60),
         "a peer silent for so long is cut off",
@@ -71,6 +76,7 @@ pub(crate) fn read(b: &Builder<'_>) -> Result<Limits, StageError> {
         send_bytes: usize::try_from(number(b, "send_bytes", 1024, 1 << 24)?)?,
         timeout_ns: number(b, "timeout_s", 1, 86_400)? * 1_000_000_000,
         handshake_timeout_ns: number(b, "handshake_timeout_s", 1, 3600)? * 1_000_000_000,
+        offload: b.flag("offload")?,
     })
 }
 

@@ -26,16 +26,20 @@ struct TcpStage {
     commands: Input<TcpCommand>,
     events: Output<TcpEvent>,
     tcp: Tcp,
+    /// What the header of a packet says that has one segment.
+    segment_bytes: u32,
 }
 
 impl TcpStage {
     fn new(b: &Builder<'_>) -> Result<TcpStage, StageError> {
+        let limits = options::read(b)?;
         Ok(TcpStage {
+            segment_bytes: if limits.offload { WHOLE } else { 0 },
             from_nic: b.input("from_nic")?,
             to_nic: b.output("to_nic")?,
             commands: b.input("commands")?,
             events: b.output("events")?,
-            tcp: Tcp::new(options::read(b)?),
+            tcp: Tcp::new(limits),
         })
     }
 
@@ -44,10 +48,7 @@ impl TcpStage {
         while let Some(message) = io.take(self.commands) {
             let now_ns = io.now_ns();
             let command = *message.header();
-            let mut out = Pages {
-                io: &mut *io,
-                port: self.to_nic,
-            };
+            let mut out = Pages::new(io, self.to_nic, self.segment_bytes);
             self.tcp
                 .command(&command, message.payload(), now_ns, &mut out);
             if command.length_bytes > 0 {
@@ -61,10 +62,7 @@ impl TcpStage {
         while let Some(message) = io.take(self.from_nic) {
             let now_ns = io.now_ns();
             let header = *message.header();
-            let mut out = Pages {
-                io: &mut *io,
-                port: self.to_nic,
-            };
+            let mut out = Pages::new(io, self.to_nic, self.segment_bytes);
             // A length beyond the page is the sender's fault: nothing of it can be trusted.
             let packet = message
                 .payload()
@@ -88,10 +86,7 @@ impl TcpStage {
                 return;
             };
             let now_ns = io.now_ns();
-            let mut out = Pages {
-                io: &mut *io,
-                port: self.to_nic,
-            };
+            let mut out = Pages::new(io, self.to_nic, self.segment_bytes);
             let Some(event) = self.tcp.event(page.payload_mut(), now_ns, &mut out) else {
                 return io.release(page);
             };
@@ -105,10 +100,7 @@ impl TcpStage {
     fn handle_timers(&mut self, io: &mut Io<'_>) {
         let now_ns = io.now_ns();
         if self.tcp.timer_ns().is_some_and(|at_ns| at_ns <= now_ns) {
-            let mut out = Pages {
-                io: &mut *io,
-                port: self.to_nic,
-            };
+            let mut out = Pages::new(io, self.to_nic, self.segment_bytes);
             self.tcp.timers(now_ns, &mut out);
             io.worked();
         }
@@ -123,13 +115,8 @@ impl Stage for TcpStage {
         self.handle_timers(io);
         if self.tcp.has_blocked() {
             let now_ns = io.now_ns();
-            self.tcp.unblock(
-                now_ns,
-                &mut Pages {
-                    io: &mut *io,
-                    port: self.to_nic,
-                },
-            );
+            let mut out = Pages::new(io, self.to_nic, self.segment_bytes);
+            self.tcp.unblock(now_ns, &mut out);
         }
         self.take_commands(io);
         self.take_packets(io);
@@ -146,13 +133,34 @@ impl Stage for TcpStage {
     }
 }
 
+/// All data of a packet in one segment.
+const WHOLE: u32 = u16::MAX as u32;
+
 /// Packets go into pages of the edge to the nic.
 struct Pages<'a, 'b> {
     io: &'a mut Io<'b>,
     port: Output<Packet>,
+    /// What is said of a packet of one segment, and of the next one.
+    whole_bytes: u32,
+    segment_bytes: u32,
+}
+
+impl<'a, 'b> Pages<'a, 'b> {
+    fn new(io: &'a mut Io<'b>, port: Output<Packet>, whole_bytes: u32) -> Pages<'a, 'b> {
+        Pages {
+            io,
+            port,
+            whole_bytes,
+            segment_bytes: whole_bytes,
+        }
+    }
 }
 
 impl PacketOut for Pages<'_, '_> {
+    fn split(&mut self, segment_bytes: u16) {
+        self.segment_bytes = segment_bytes.into();
+    }
+
     fn has_room(&mut self) -> bool {
         self.io.room(self.port) > 0
     }
@@ -167,17 +175,12 @@ impl PacketOut for Pages<'_, '_> {
         if payload_bytes > 0 {
             self.io.count_copy(payload_bytes);
         }
-        let length_bytes = u32::try_from(length_bytes).unwrap_or(0);
-        self.io.send(
-            self.port,
-            Message::new(
-                page,
-                Packet {
-                    length_bytes,
-                    ..Packet::default()
-                },
-            ),
-        );
+        let packet = Packet {
+            length_bytes: u32::try_from(length_bytes).unwrap_or(0),
+            segment_bytes: std::mem::replace(&mut self.segment_bytes, self.whole_bytes),
+            ..Packet::default()
+        };
+        self.io.send(self.port, Message::new(page, packet));
         filled
     }
 }

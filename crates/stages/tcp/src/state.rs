@@ -36,6 +36,8 @@ pub struct Limits {
     pub timeout_ns: u64,
     /// A handshake may take so long, in nanoseconds.
     pub handshake_timeout_ns: u64,
+    /// The nic computes TCP's checksums and splits large packets.
+    pub offload: bool,
 }
 
 /// What was refused or given up since the start.
@@ -84,8 +86,12 @@ impl Tcp {
     pub fn new(limits: Limits) -> Tcp {
         let seed = RandomState::new().hash_one(0_u64);
         let prefix_bits = 16;
+        let made = match limits.offload {
+            true => Host::offloading,
+            false => Host::new,
+        };
         Tcp {
-            host: Host::new(limits.address, prefix_bits, limits.mtu_bytes, seed),
+            host: made(limits.address, prefix_bits, limits.mtu_bytes, seed),
             connections: Vec::with_capacity(limits.connections_max),
             free: Vec::with_capacity(limits.connections_max),
             flows: HashMap::with_capacity(limits.connections_max),

@@ -10,6 +10,7 @@ use super::{address, ports};
 use crate::device::Tap;
 use crate::pages::count_payload;
 use crate::state::tap::{Arrived, Departing, Ethernet, HEADER_BYTES};
+use crate::state::tap::{NOTHING, OFFLOAD_BYTES, offload};
 
 /// Frames taken in one visit at most.
 const FRAMES_PER_VISIT: usize = 64;
@@ -55,7 +56,7 @@ impl TapStage {
 
     /// Frames become packets in pages: the page is where the kernel writes the packet.
     fn frames_in(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
-        let mut header = [0; HEADER_BYTES];
+        let mut header = [0; OFFLOAD_BYTES + HEADER_BYTES];
         self.has_more = false;
         for _ in 0..FRAMES_PER_VISIT {
             let began_ns = io.now_ns();
@@ -70,7 +71,8 @@ impl TapStage {
             io.worked();
             let now_ns = io.clock_ns();
             let body = page.payload().get(..length).unwrap_or(&[]);
-            match self.ethernet.arrived(&header, body, now_ns) {
+            let ethernet = header.last_chunk().unwrap_or(&[0; HEADER_BYTES]);
+            match self.ethernet.arrived(ethernet, body, now_ns) {
                 Arrived::Packet => {
                     count_payload(io, body);
                     let service_ns = now_ns.saturating_sub(began_ns);
@@ -78,12 +80,13 @@ impl TapStage {
                         length_bytes: u32::try_from(length).unwrap_or(0),
                         nic_queue_ns: 0,
                         nic_service_ns: u32::try_from(service_ns).unwrap_or(u32::MAX),
+                        segment_bytes: 0,
                     };
                     io.send(self.to_tcp, Message::new(page, packet));
                 }
                 Arrived::Arp(answer) => {
                     if let Some(answer) = answer {
-                        self.tap.write(&answer, &[]);
+                        self.tap.write(&NOTHING, &answer);
                     }
                     io.release(page);
                 }
@@ -95,16 +98,22 @@ impl TapStage {
     }
 
     fn packets_out(&mut self, io: &mut Io<'_>) {
-        while let Some(message) = io.take(self.from_tcp) {
-            let length_bytes = message.header().length_bytes as usize;
-            let packet = message.payload().get(..length_bytes).unwrap_or(&[]);
+        while let Some(mut message) = io.take(self.from_tcp) {
+            let header = *message.header();
+            let length_bytes = header.length_bytes as usize;
+            let packet = message.payload_mut().get_mut(..length_bytes);
+            let packet = packet.unwrap_or(&mut []);
+            let offload = offload(packet, header.segment_bytes);
             match self.ethernet.departing(packet, io.now_ns()) {
-                Some(Departing::Header(header)) => {
+                Some(Departing::Header(ethernet)) => {
+                    let mut header = [0; OFFLOAD_BYTES + HEADER_BYTES];
+                    header[..OFFLOAD_BYTES].copy_from_slice(&offload);
+                    header[OFFLOAD_BYTES..].copy_from_slice(&ethernet);
                     self.tap.write(&header, packet);
                     count_payload(io, packet);
                 }
                 Some(Departing::Question(question)) => {
-                    self.tap.write(&question, &[]);
+                    self.tap.write(&NOTHING, &question);
                 }
                 None => {}
             }

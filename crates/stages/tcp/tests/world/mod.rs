@@ -25,6 +25,7 @@ pub fn limits() -> Limits {
         send_bytes: 16384,
         timeout_ns: 60 * S,
         handshake_timeout_ns: 10 * S,
+        offload: false,
     }
 }
 

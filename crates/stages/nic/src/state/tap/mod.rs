@@ -3,10 +3,12 @@
 //! IPv4 and ARP (RFC 826) only. Everything else, and what is for another host, is dropped.
 
 mod neighbours;
+mod offload;
 
 use std::net::Ipv4Addr;
 
 pub(crate) use neighbours::Neighbours;
+pub(crate) use offload::{NOTHING, OFFLOAD_BYTES, offload};
 
 /// Bytes of the header of a frame: two addresses and what follows.
 pub(crate) const HEADER_BYTES: usize = 14;
