@@ -41,6 +41,8 @@ pub struct Figures {
     pub datagrams_per_s: f64,
     /// Threads of which it cannot be seen what they wait for.
     pub hidden: HashSet<u32>,
+    /// Packets that arrived, by the core whose soft interrupts handle them.
+    pub softnet: Vec<SoftnetFigures>,
     /// The observer's own time on a core.
     pub own_ns: u64,
     /// What could not be seen, in sentences.
@@ -115,6 +117,19 @@ pub struct WakeFigures {
     pub wakee: u32,
     /// How often.
     pub wakes_per_s: f64,
+}
+
+/// One core's backlog of packets that arrived.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SoftnetFigures {
+    /// The core.
+    pub core: usize,
+    /// Packets in it, on average of samples.
+    pub length_mean_packets: f64,
+    /// Packets per second that left it.
+    pub packets_per_s: f64,
+    /// Packets per second thrown away.
+    pub drops_per_s: f64,
 }
 
 /// A quota of CPU time, and whom it held up.

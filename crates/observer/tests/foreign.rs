@@ -73,7 +73,7 @@ proptest! {
         let _ = procfs::parent(&text);
         let _ = procfs::core_stats(&text);
         let _ = procfs::disk_stats(&text);
-        let _ = procfs::softnet_dropped(&text);
+        let _ = procfs::softnet_stats(&text);
         let _ = procfs::counter(&text, "TcpExt", "A");
         let _ = procfs::inode(&text);
         let _ = procfs::flags(&text);

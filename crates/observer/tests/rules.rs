@@ -226,6 +226,9 @@ fn a_busy_disk_is_named_only_if_somebody_waits_for_it() {
     let mut figures = machine(vec![Program::new(1, "reads").asleep(Wait::Disk, 0.9)]);
     figures.disks = vec![disk.clone()];
     is(named(&figures), "reads", 9);
+    let queues = profile(&figures).edges;
+    let before_it = queues.iter().find(|edge| edge.to.starts_with("disk sda."));
+    assert_eq!(before_it.unwrap().rings[0].occupancy_mean_messages, 4.0);
     let mut figures = machine(vec![Program::new(1, "works").busy(0.3)]);
     figures.disks = vec![disk];
     assert!(
@@ -280,6 +283,11 @@ fn a_rate_limit_is_named_while_packets_wait_for_it() {
     };
     figures.qdiscs = vec![qdisc.clone()];
     is(named(&figures), "sends", 7);
+    let interface = profile(&figures).stages.into_iter();
+    let interface = interface
+        .rev()
+        .find(|stage| stage.name == "interface eth0 (tbf)");
+    assert_eq!(interface.unwrap().replicas[0].times.busy_ratio, 0.97);
     figures.qdiscs[0].overlimits_per_s = 0.0;
     assert_eq!(
         said(&figures).verdict,

@@ -231,6 +231,8 @@ fn kind(kind: QueueKind) -> &'static str {
         QueueKind::Accept => "accept",
         QueueKind::Wake => "wakes",
         QueueKind::Disk => "disk",
+        QueueKind::Softnet => "backlog",
+        QueueKind::Qdisc => "qdisc",
     }
 }
 

@@ -122,6 +122,10 @@ pub enum QueueKind {
     Wake,
     /// Requests of a disk.
     Disk,
+    /// Packets that arrived and wait for a core's soft interrupts.
+    Softnet,
+    /// Packets that wait for a network interface.
+    Qdisc,
 }
 
 /// One edge of a Linux machine.

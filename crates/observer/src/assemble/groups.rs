@@ -218,6 +218,7 @@ fn is_reserved(name: &str) -> bool {
     [ELSEWHERE, NOTHING].contains(&name)
         || name.starts_with("softirq core ")
         || name.starts_with("disk ")
+        || name.starts_with("interface ")
 }
 
 fn member(thread: &ThreadFigures, length_ns: u64, roles: &Roles) -> Member {

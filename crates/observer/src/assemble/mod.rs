@@ -1,6 +1,7 @@
 //! From figures to a profile: which threads are a stage, who feeds whom, what limits, and what is
 //! worth showing.
 
+mod devices;
 mod groups;
 mod limits;
 mod order;
@@ -16,6 +17,7 @@ use brigade_model::profile::{
 
 use crate::figures::Figures;
 use crate::{Error, Scope};
+use devices::Device;
 use groups::{Group, groups};
 use queues::{End, Queue, queues};
 use roles::Roles;
@@ -28,8 +30,6 @@ const IMPORTANT: f64 = 0.02;
 /// Messages a second, or messages that stand, that make a queue worth showing.
 const MOVES_PER_S: f64 = 1.0;
 const STANDS: f64 = 0.5;
-/// Soft interrupts of a core are a stage from this share on.
-const SOFTIRQ: f64 = 0.05;
 /// What is on another machine, or cannot be seen.
 const ELSEWHERE: &str = "elsewhere";
 /// In place of stages, when there is none.
@@ -50,11 +50,14 @@ pub fn assemble(figures: &Figures, scope: &Scope) -> Result<Profile, Error> {
     let mut limits = limits::limits(figures, &groups);
     let shown = shown(figures, scope, &groups, &queues, &limits)?;
     let shown = order::order(&shown, &queues);
+    let (devices, before_them) = devices::devices(figures, &groups);
+    queues.extend(before_them);
     let picture = Picture {
         figures,
         groups: &groups,
         shown: &shown,
         queues,
+        devices,
     };
     let mut profile = picture.profile();
     let named: BTreeSet<String> = profile
@@ -126,6 +129,7 @@ struct Picture<'a> {
     /// In data order.
     shown: &'a [usize],
     queues: Vec<Queue>,
+    devices: Vec<Device>,
 }
 
 impl Picture<'_> {
@@ -141,7 +145,8 @@ impl Picture<'_> {
         if !named && edges.iter().any(|edge| of_elsewhere(&edge.to)) {
             stages.push(self.elsewhere(&edges));
         }
-        stages.extend(self.devices());
+        let devices = self.devices.iter();
+        stages.extend(devices.map(|device| self.device(device, &edges)));
         let linux = Linux {
             stages: self
                 .shown
@@ -247,6 +252,7 @@ impl Picture<'_> {
         let name = |end: End| match end {
             End::Outside => Some(ELSEWHERE),
             End::Group(i) => visible.contains(&i).then(|| &*self.groups[i].name),
+            End::Device(i) => self.devices.get(i).map(|device| &*device.name),
         };
         let (mut edges, mut linux) = (Vec::new(), Vec::new());
         for queue in &self.queues {
@@ -267,36 +273,13 @@ impl Picture<'_> {
         (edges, linux)
     }
 
-    /// Soft interrupts and disks.
-    fn devices(&self) -> impl Iterator<Item = Stage> {
-        let cores = self
-            .figures
-            .cores
-            .iter()
-            .filter(|core| core.softirq_ratio >= SOFTIRQ);
-        let softirqs = cores.map(|core| {
-            still(
-                &format!("softirq core {}", core.core),
-                "softirq",
-                core.softirq_ratio,
-                core.core,
-            )
-        });
-        let first = self.first_core();
-        let disks = self
-            .figures
-            .disks
-            .iter()
-            .filter(|disk| disk.busy_ratio >= IMPORTANT);
-        let disks = disks.map(move |disk| {
-            still(
-                &format!("disk {}", disk.name),
-                "device",
-                disk.busy_ratio,
-                first,
-            )
-        });
-        softirqs.chain(disks)
+    fn device(&self, device: &Device, edges: &[Edge]) -> Stage {
+        let core = device.core.unwrap_or_else(|| self.first_core());
+        let mut stage = still(&device.name, device.kind, device.busy_ratio, core);
+        for replica in &mut stage.replicas {
+            replica.messages_per_s = taken_per_s(&device.name, edges);
+        }
+        stage
     }
 
     fn hidden_ratio(&self) -> f64 {
@@ -325,6 +308,8 @@ fn kind(kind: QueueKind) -> &'static str {
         QueueKind::Accept => "accept",
         QueueKind::Wake => "wake",
         QueueKind::Disk => "disk",
+        QueueKind::Softnet => "backlog",
+        QueueKind::Qdisc => "qdisc",
     }
 }
 

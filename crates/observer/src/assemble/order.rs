@@ -15,7 +15,7 @@ pub fn order(shown: &[usize], queues: &[Queue]) -> Vec<usize> {
                 .filter(|queue| queue.to == End::Group(stage) && !queue.answers);
             let unplaced = own.filter(|queue| match queue.from {
                 End::Group(from) => left.contains(&from),
-                End::Outside => false,
+                End::Outside | End::Device(_) => false,
             });
             unplaced.map(weight).sum()
         };

@@ -15,8 +15,10 @@ const PAGE_BYTES: f64 = 4096.0;
 /// One end of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum End {
-    /// A stage, by its place in the list.
+    /// A stage of threads, by its place in the list.
     Group(usize),
+    /// A stage that is none, by its place in the list of devices.
+    Device(usize),
     /// Something on another machine, or that cannot be seen.
     Outside,
 }

@@ -50,7 +50,7 @@ fn from_victim(view: &View<'_>, victim: usize) -> Finding {
 fn from_queue(view: &View<'_>) -> Option<Finding> {
     let presses = |queue: &&QueueView<'_>| {
         let reader = view.times(queue.to);
-        queue.fill() >= FULL && view.kind(queue.to) != "elsewhere" && reader.starved_ratio < 0.2
+        queue.fill() >= FULL && view.is_threads(queue.to) && reader.starved_ratio < 0.2
     };
     let full = view.queues.iter().filter(presses);
     let fullest = full.max_by(|a, b| a.fill().total_cmp(&b.fill()))?;
@@ -64,7 +64,9 @@ fn from_queue(view: &View<'_>) -> Option<Finding> {
 
 /// The fullest queue that a stage writes to, among those that lead somewhere new.
 fn fullest<'a>(view: &View<'a>, stage: usize, way: &[usize]) -> Option<QueueView<'a>> {
-    let new = view.outputs(stage).filter(|queue| !way.contains(&queue.to));
+    let takes = |stage: usize| view.is_threads(stage) || view.kind(stage) == "elsewhere";
+    let new = view.outputs(stage);
+    let new = new.filter(|queue| !way.contains(&queue.to) && takes(queue.to));
     let most = new.max_by(|a, b| a.fill().total_cmp(&b.fill()))?;
     Some(*most)
 }

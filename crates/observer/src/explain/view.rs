@@ -218,5 +218,7 @@ pub fn name(kind: QueueKind) -> &'static str {
         QueueKind::Accept => "accept queue",
         QueueKind::Wake => "wake-ups",
         QueueKind::Disk => "requests of a disk",
+        QueueKind::Softnet => "backlog of packets",
+        QueueKind::Qdisc => "queueing discipline",
     }
 }

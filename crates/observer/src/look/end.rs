@@ -6,8 +6,8 @@ use brigade_model::profile::Wait;
 
 use super::{Ended, Look, PIPES_MAX, PipeTally, counters, own_ns};
 use crate::figures::{
-    BlockFigures, Figures, PipeFigures, QdiscFigures, QuotaFigures, SocketFigures, UnixFigures,
-    WakeFigures,
+    BlockFigures, Figures, PipeFigures, QdiscFigures, QuotaFigures, SocketFigures, SoftnetFigures,
+    UnixFigures, WakeFigures,
 };
 use crate::sources::descriptors::{Descriptors, Holder};
 use crate::sources::groups::Groups;
@@ -53,6 +53,7 @@ impl Look {
             block_limits: self.block_figures(groups, length_ns),
             qdiscs: self.qdisc_figures(length_ns),
             unix: self.unix_figures(&counted),
+            softnet: self.softnet_figures(length_ns),
             wakes: wakes(&counted),
             cores: cores::between(&self.cores, &cores_after),
             disks: disks::between(&self.disks, &disks::read(), length_ns),
@@ -182,6 +183,19 @@ impl Look {
             }
         };
         self.sockets.values().map(figures).collect()
+    }
+
+    fn softnet_figures(&self, length_ns: u64) -> Vec<SoftnetFigures> {
+        let figures = |(core, tally): (&usize, &super::SoftnetTally)| {
+            let (last, first) = (&tally.last, &tally.first);
+            SoftnetFigures {
+                core: *core,
+                length_mean_packets: tally.packets / tally.samples.max(1.0),
+                packets_per_s: per_s(last.packets.saturating_sub(first.packets), length_ns),
+                drops_per_s: per_s(last.drops.saturating_sub(first.drops), length_ns),
+            }
+        };
+        self.softnet.iter().map(figures).collect()
     }
 
     fn unix_figures(&self, counted: &Counted) -> Vec<UnixFigures> {
@@ -335,7 +349,7 @@ impl Look {
         match namespace {
             None => qdiscs::interface_name(interface),
             // Its /sys is that of the mount namespace, so of another network.
-            Some(_) => format!("interface {interface} of another network namespace"),
+            Some(_) => format!("number {interface} of another network namespace"),
         }
     }
 }

@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::Error;
 use crate::namespaces::{self, Namespaces};
-use crate::procfs::{self, CoreStat, DiskStat};
+use crate::procfs::{self, CoreStat, DiskStat, SoftnetStat};
 use crate::sources::descriptors::{Descriptors, Holder};
 use crate::sources::groups::{GroupLimits, Groups};
 use crate::sources::pipes;
@@ -35,6 +35,7 @@ pub(crate) struct Look {
     pipes: BTreeMap<u64, PipeTally>,
     qdiscs: BTreeMap<(Option<u64>, u32, u32), QdiscTally>,
     unix: HashMap<u64, UnixTally>,
+    softnet: BTreeMap<usize, SoftnetTally>,
     limits: BTreeMap<u32, GroupLimits>,
     io: HashMap<u32, (u64, u64)>,
     namespaces: BTreeMap<Option<u64>, BTreeSet<u32>>,
@@ -76,6 +77,13 @@ impl SocketTally {
         let stands = self.received_bytes > 0.0 || (!last.listens && self.sent_bytes > 0.0);
         moved || lost || stands
     }
+}
+
+struct SoftnetTally {
+    first: SoftnetStat,
+    last: SoftnetStat,
+    packets: f64,
+    samples: f64,
 }
 
 struct UnixTally {
@@ -123,6 +131,7 @@ impl Look {
             pipes: BTreeMap::new(),
             qdiscs: BTreeMap::new(),
             unix: HashMap::new(),
+            softnet: BTreeMap::new(),
             limits: BTreeMap::new(),
             io: HashMap::new(),
             namespaces: namespaces.of_processes(procfs::numbers("/proc")),
@@ -191,6 +200,7 @@ impl Look {
     pub(crate) fn slow(&mut self) {
         self.turn += 1;
         self.take_unix();
+        self.take_softnet();
         for (namespace, pids) in self.namespaces.clone() {
             let read = || Ok((sockets::read()?, qdiscs::read()?));
             let found = match (namespace, pids.first()) {
@@ -213,6 +223,21 @@ impl Look {
                     );
                 }
             }
+        }
+    }
+
+    fn take_softnet(&mut self) {
+        let text = procfs::text("/proc/net/softnet_stat").unwrap_or_default();
+        for stat in procfs::softnet_stats(&text) {
+            let tally = self.softnet.entry(stat.core).or_insert(SoftnetTally {
+                first: stat,
+                last: stat,
+                packets: 0.0,
+                samples: 0.0,
+            });
+            tally.packets += stat.length_packets as f64;
+            tally.samples += 1.0;
+            tally.last = stat;
         }
     }
 

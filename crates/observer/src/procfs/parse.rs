@@ -147,10 +147,34 @@ fn disk_stat(line: &str) -> Option<DiskStat> {
     })
 }
 
-/// Packets that the cores' backlogs dropped, from `/proc/net/softnet_stat`.
-pub fn softnet_dropped(text: &str) -> u64 {
-    let second = |line: &str| u64::from_str_radix(line.split_ascii_whitespace().nth(1)?, 16).ok();
-    text.lines().filter_map(second).fold(0, u64::saturating_add)
+/// One core's line of `/proc/net/softnet_stat`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SoftnetStat {
+    /// The kernel's number.
+    pub core: usize,
+    /// Packets handled so far.
+    pub packets: u64,
+    /// Packets thrown away so far because the backlog was full.
+    pub drops: u64,
+    /// Packets that wait now.
+    pub length_packets: u64,
+}
+
+/// The cores of `/proc/net/softnet_stat`; kernels before 5.10 do not say which core a line is.
+pub fn softnet_stats(text: &str) -> Vec<SoftnetStat> {
+    let stat = |line: &str| {
+        let words = line.split_ascii_whitespace();
+        let figures: Vec<u64> = words
+            .map_while(|w| u64::from_str_radix(w, 16).ok())
+            .collect();
+        Some(SoftnetStat {
+            core: usize::try_from(*figures.get(12)?).ok()?,
+            packets: *figures.first()?,
+            drops: *figures.get(1)?,
+            length_packets: *figures.get(11)?,
+        })
+    };
+    text.lines().filter_map(stat).collect()
 }
 
 /// A counter of `/proc/net/netstat` or `/proc/net/snmp`: a line of names above a line of figures.
@@ -233,6 +257,14 @@ mod tests {
         assert_eq!(inode("pipe:[17]"), Some(("pipe", 17)));
         assert_eq!(inode("/dev/null"), None);
         assert_eq!(flags("pos:\t0\nflags:\t0100001\n"), Some(0o100001));
+        let softnet = "05 01 0 0 0 0 0 0 0 0 0 1f 0001 0 0\n05 01\n";
+        let wanted = SoftnetStat {
+            core: 1,
+            packets: 5,
+            drops: 1,
+            length_packets: 31,
+        };
+        assert_eq!(softnet_stats(softnet), [wanted]);
         let groups = cgroup_paths("4:cpu,cpuacct:/a\n0::/b:c\n");
         assert_eq!(groups[0], ("cpu,cpuacct".into(), "/a".into()));
         assert_eq!(groups[1], (String::new(), "/b:c".into()));
