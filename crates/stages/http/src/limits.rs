@@ -32,7 +32,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Requests waiting for a token of the window.
     pub waiting_max: usize,
-    /// Longest wait for a token of the window, in nanoseconds.
+    /// Longest wait for a token of the window, in nanoseconds. Short by default: a queue that
+    /// is never longer than this is also worked off in this time when an overload ends.
     pub queue_ns_max: u64,
     /// From the first byte of a request to its last, in nanoseconds.
     pub request_timeout_ns: u64,
@@ -56,7 +57,7 @@ impl Default for Limits {
             connections_max: 1024,
             body_bytes_max: 8192,
             waiting_max: 1024,
-            queue_ns_max: 5_000 * MS,
+            queue_ns_max: 1_000 * MS,
             request_timeout_ns: 10_000 * MS,
             idle_timeout_ns: 60_000 * MS,
             answer_timeout_ns: 60_000 * MS,

@@ -50,7 +50,7 @@ fn declare_options(kind: Kind) -> Kind {
     .option(
         "queue_ms_max",
         ms(defaults.queue_ns_max),
-        "longest wait for the application; longer gets 503",
+        "longest wait for the application; longer, or expected to be, gets 503",
     )
     .option(
         "request_timeout_ms",
