@@ -53,6 +53,11 @@ fn declare_options(kind: Kind) -> Kind {
         "longest wait for the application; longer, or expected to be, gets 503",
     )
     .option(
+        "deadline_ms",
+        ms(defaults.deadline_ns_max),
+        "work not begun so long after its request came is answered 503",
+    )
+    .option(
         "request_timeout_ms",
         ms(defaults.request_timeout_ns),
         "from a request's first byte to its last; longer gets 408",
@@ -91,6 +96,7 @@ fn read_options(b: &Builder<'_>) -> Result<Limits, StageError> {
         body_bytes_max: integer(b, "body_bytes_max", 0, 1 << 20)? as usize,
         waiting_max: integer(b, "waiting_max", 1, 1 << 20)? as usize,
         queue_ns_max: ns("queue_ms_max", 1)?,
+        deadline_ns_max: ns("deadline_ms", 1)?,
         request_timeout_ns: ns("request_timeout_ms", 1)?,
         idle_timeout_ns: ns("idle_timeout_ms", 1)?,
         answer_timeout_ns: ns("answer_timeout_ms", 1)?,
