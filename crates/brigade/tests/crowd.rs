@@ -50,6 +50,7 @@ fn a_thousand_connections() {
     // Only the machine's speed decides how long the last one of a thousand waits.
     let patient = [
         ("http", "queue_ms_max", 120_000),
+        ("http", "deadline_ms", 240_000),
         ("http", "idle_timeout_ms", 600_000),
     ];
     let (house, peer) = House::open(spread(web_with(&patient)));

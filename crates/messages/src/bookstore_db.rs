@@ -45,6 +45,8 @@ wire_enum! {
         TooLarge = 6,
         /// There is no such file.
         Missing = 7,
+        /// Its deadline had passed before it began: nothing was done.
+        Late = 8,
     }
 }
 
@@ -62,6 +64,9 @@ pub struct SqlRequest {
     pub name_bytes: u32,
     /// Zero.
     pub reserved: u32,
+    /// A batch that has not begun by then is not run, in nanoseconds of the pipeline's clock; 0
+    /// for never. One that has begun is never given up.
+    pub deadline_ns: u64,
     /// Times so far.
     pub timings: Timings,
 }

@@ -56,6 +56,9 @@ pub struct HttpRequest {
     pub body_bytes: u32,
     /// Zero.
     pub reserved: u32,
+    /// Work that has not begun by then is answered 503 instead, in nanoseconds of the pipeline's
+    /// clock; 0 for never.
+    pub deadline_ns: u64,
     /// Times so far.
     pub timings: Timings,
 }

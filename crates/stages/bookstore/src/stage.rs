@@ -69,6 +69,8 @@ impl BookstoreStage {
         io.token_give(self.ports.db, taken_ns.saturating_sub(pending.sent_ns));
         let mut origin = pending.origin;
         origin.timings.merge(&header.timings);
+        // What the first question did may be in the database: what follows is done in any case.
+        origin.deadline_ns = 0;
         // A length beyond the page is an error of the sender: nothing is no rows.
         let bytes = reply
             .payload()
@@ -144,10 +146,13 @@ impl BookstoreStage {
         let header = *message.header();
         let origin = Origin {
             tag: header.tag,
+            deadline_ns: header.deadline_ns,
             timings: header.timings,
         };
+        let is_late = header.deadline_ns != 0 && header.deadline_ns <= visit.taken_ns;
         let request = state::request(&header, message.payload(), unix_s());
         let step = match request {
+            _ if is_late => Step::Answer(self.shop.failed(Failure::Busy)),
             Some(request) => self.shop.begin(&request),
             None => Step::Answer(self.shop.failed(Failure::Invalid)),
         };
@@ -187,7 +192,11 @@ impl BookstoreStage {
             sent_ns: io.now_ns(),
         });
         // The times of the way here stay here; the reply brings those of the way from here on.
-        let header = SqlRequest { tag, ..header };
+        let header = SqlRequest {
+            tag,
+            deadline_ns: origin.deadline_ns,
+            ..header
+        };
         io.send(self.ports.queries, Message::new(page, header));
         Ok(())
     }
@@ -246,7 +255,10 @@ impl BookstoreStage {
     /// Says once for each kind of failure what db said, because readers see only that it failed.
     fn report(&mut self, (failure, text): (Failure, &str)) -> Failure {
         let bit = 1 << failure as u32;
-        let is_usual = matches!(failure, Failure::Constraint | Failure::Missing);
+        let is_usual = matches!(
+            failure,
+            Failure::Constraint | Failure::Missing | Failure::Busy
+        );
         if !is_usual && self.reported & bit == 0 {
             self.reported |= bit;
             eprintln!("brigade: bookstore: {failure}: {text}");

@@ -47,6 +47,8 @@ pub struct Pending {
 pub struct Origin {
     /// The tag of the request.
     pub tag: u64,
+    /// Until when its first question may begin, in nanoseconds; 0 for ever.
+    pub deadline_ns: u64,
     /// Its times so far.
     pub timings: Timings,
 }
@@ -188,6 +190,7 @@ pub fn content(status: u32, bytes: &[u8]) -> Result<&[u8], (Failure, &str)> {
         Some(SqlStatus::Full) => Failure::Full,
         Some(SqlStatus::Io) => Failure::Storage,
         Some(SqlStatus::TooLarge) => Failure::TooLarge,
+        Some(SqlStatus::Late) => Failure::Busy,
         Some(SqlStatus::Missing) => Failure::Missing,
         Some(SqlStatus::Invalid) | None => Failure::Invalid,
     };

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use brigade_messages::bookstore_db::{SqlReply, SqlRequest};
+use brigade_messages::bookstore_db::{SqlReply, SqlRequest, SqlStatus};
 use brigade_messages::db_fs::{FsKind, FsReply, FsRequest};
 use brigade_messages::{Hop, Timings};
 use brigade_stage::coroutine::{Coroutine, Step};
@@ -209,8 +209,14 @@ impl DbStage {
     }
 
     fn next_batch(&mut self, io: &mut Io<'_>) -> Option<Reply> {
-        let Some(request) = io.take(self.ports.queries) else {
-            return self.finishing.then_some(Reply::Finish);
+        let request = loop {
+            let Some(request) = io.take(self.ports.queries) else {
+                return self.finishing.then_some(Reply::Finish);
+            };
+            match request.header().deadline_ns {
+                1.. if request.header().deadline_ns <= io.clock_ns() => self.late(io, request),
+                _ => break request,
+            }
         };
         let timings = request.header().timings;
         self.batch = Batch {
@@ -221,6 +227,26 @@ impl DbStage {
         // There is one: `queries` needs it.
         io.page_to(self.ports.rows, Route::Reply(request.origin()))
             .map(|page| Reply::Batch(request, page))
+    }
+
+    /// Says that a batch came too late to begin.
+    fn late(&self, io: &mut Io<'_>, request: Message<SqlRequest>) {
+        let SqlRequest {
+            tag, mut timings, ..
+        } = *request.header();
+        timings.add(Hop::Db, request.queue_ns(), 0);
+        let header = SqlReply {
+            tag,
+            status: SqlStatus::Late.word(),
+            length_bytes: 0,
+            timings,
+        };
+        let origin = request.origin();
+        io.release(request);
+        // There is one: `queries` needs it.
+        if let Some(page) = io.page_to(self.ports.rows, Route::Reply(origin)) {
+            io.reply_to(self.ports.rows, origin, Message::new(page, header));
+        }
     }
 
     /// Sends an operation when there are a token and a page.

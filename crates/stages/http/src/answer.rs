@@ -71,8 +71,9 @@ impl<P: PageBytes> State<P> {
 
     fn return_token<O: Outside<Page = P>>(&mut self, sent_ns: u64, outside: &mut O) {
         self.outstanding -= 1;
-        let latency_ns = outside.now_ns().saturating_sub(sent_ns);
-        outside.give_token(latency_ns);
+        let now_ns = outside.now_ns();
+        self.turns.returned(now_ns, !self.waiting.is_empty());
+        outside.give_token(now_ns.saturating_sub(sent_ns));
     }
 
     fn part<O: Outside<Page = P>>(

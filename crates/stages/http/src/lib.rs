@@ -16,7 +16,8 @@
 //! - The head is written into the headroom of the application's page and the same page goes on
 //!   to tcp. A page is copied only when it is longer than the connection's whole send buffer.
 //! - Requests wait for a token of the window `bookstore` in a bounded FIFO, and for a bounded
-//!   time; beyond either bound they are answered 503.
+//!   time; beyond either bound they are answered 503, and at once when the tokens come back too
+//!   slowly for the requests ahead of them.
 //! - Every wait has a bound; every buffer has one; whatever RFC 9112 lets a server refuse
 //!   because two parsers could read it in two ways is refused.
 //!
@@ -26,6 +27,7 @@ pub mod limits;
 pub mod outside;
 pub mod state;
 
+mod admission;
 mod answer;
 mod body;
 mod connection;

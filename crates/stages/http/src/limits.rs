@@ -32,8 +32,12 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Requests waiting for a token of the window.
     pub waiting_max: usize,
-    /// Longest wait for a token of the window, in nanoseconds.
+    /// Longest wait for a token of the window, in nanoseconds. Short by default: a queue that
+    /// is never longer than this is also worked off in this time when an overload ends.
     pub queue_ns_max: u64,
+    /// From a request's last byte to the beginning of its work at the application and behind it,
+    /// in nanoseconds; what has not begun by then is answered 503. Work once begun is completed.
+    pub deadline_ns_max: u64,
     /// From the first byte of a request to its last, in nanoseconds.
     pub request_timeout_ns: u64,
     /// How long a connection may be idle between requests, in nanoseconds.
@@ -56,7 +60,8 @@ impl Default for Limits {
             connections_max: 1024,
             body_bytes_max: 8192,
             waiting_max: 1024,
-            queue_ns_max: 5_000 * MS,
+            queue_ns_max: 1_000 * MS,
+            deadline_ns_max: 5_000 * MS,
             request_timeout_ns: 10_000 * MS,
             idle_timeout_ns: 60_000 * MS,
             answer_timeout_ns: 60_000 * MS,

@@ -101,7 +101,15 @@ impl<P: PageBytes> State<P> {
         let payload = connection.reader.payload();
         page.payload_mut()[..payload.len()].copy_from_slice(payload);
         outside.count_copy(payload.len());
-        outside.send_request(request(connection.id, exchange, payload.len()), page);
+        outside.send_request(
+            request(
+                connection.id,
+                exchange,
+                payload.len(),
+                self.limits.deadline_ns_max,
+            ),
+            page,
+        );
         self.outstanding += 1;
         self.counters.requests_total += 1;
         connection.enter(Phase::Outstanding, now_ns);
@@ -109,7 +117,12 @@ impl<P: PageBytes> State<P> {
     }
 }
 
-fn request(tag: u64, exchange: &Exchange, payload_bytes: usize) -> HttpRequest {
+fn request(
+    tag: u64,
+    exchange: &Exchange,
+    payload_bytes: usize,
+    deadline_ns_max: u64,
+) -> HttpRequest {
     let Head {
         method,
         path_bytes,
@@ -127,6 +140,7 @@ fn request(tag: u64, exchange: &Exchange, payload_bytes: usize) -> HttpRequest {
         cookie_bytes: cookie_bytes as u32,
         body_bytes: body_bytes as u32,
         reserved: 0,
+        deadline_ns: exchange.complete_ns.saturating_add(deadline_ns_max),
         timings: exchange.timings,
     }
 }

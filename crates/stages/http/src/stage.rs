@@ -50,7 +50,12 @@ fn declare_options(kind: Kind) -> Kind {
     .option(
         "queue_ms_max",
         ms(defaults.queue_ns_max),
-        "longest wait for the application; longer gets 503",
+        "longest wait for the application; longer, or expected to be, gets 503",
+    )
+    .option(
+        "deadline_ms",
+        ms(defaults.deadline_ns_max),
+        "work not begun so long after its request came is answered 503",
     )
     .option(
         "request_timeout_ms",
@@ -91,6 +96,7 @@ fn read_options(b: &Builder<'_>) -> Result<Limits, StageError> {
         body_bytes_max: integer(b, "body_bytes_max", 0, 1 << 20)? as usize,
         waiting_max: integer(b, "waiting_max", 1, 1 << 20)? as usize,
         queue_ns_max: ns("queue_ms_max", 1)?,
+        deadline_ns_max: ns("deadline_ms", 1)?,
         request_timeout_ns: ns("request_timeout_ms", 1)?,
         idle_timeout_ns: ns("idle_timeout_ms", 1)?,
         answer_timeout_ns: ns("answer_timeout_ms", 1)?,

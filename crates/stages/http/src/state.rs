@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use brigade_messages::tcp_http::{TcpEvent, TcpEventKind};
 use brigade_messages::{Hop, Timings};
 
+use crate::admission::Turns;
 use crate::connection::{Connection, Exchange, Phase};
 use crate::date::Date;
 use crate::error::HttpError;
@@ -52,6 +53,7 @@ pub struct State<P> {
     pub(crate) table: Table<P>,
     /// Connections with a complete request, in the order in which they get tokens.
     pub(crate) waiting: VecDeque<u64>,
+    pub(crate) turns: Turns,
     /// At most as many as the window has tokens.
     pub(crate) orphans: Vec<Orphan>,
     /// Connections beyond the maximum, to be reset.
@@ -74,6 +76,7 @@ impl<P: PageBytes> State<P> {
             limits,
             table: Table::new(limits.connections_max),
             waiting: VecDeque::new(),
+            turns: Turns::default(),
             orphans: Vec::new(),
             refused: VecDeque::new(),
             timers: Timers::default(),
@@ -254,13 +257,19 @@ impl<P: PageBytes> State<P> {
         true
     }
 
+    /// Whether there is a place in the queue for a token, and the queue moves fast enough.
+    fn can_be_in_time(&self) -> bool {
+        let ahead = self.waiting.len();
+        ahead < self.limits.waiting_max && self.turns.wait_ns(ahead) <= self.limits.queue_ns_max
+    }
+
     fn admit<O: Outside<Page = P>>(
         &mut self,
         connection: &mut Connection<P>,
         head: Head,
         outside: &mut O,
     ) {
-        if self.draining || self.waiting.len() >= self.limits.waiting_max {
+        if self.draining || !self.can_be_in_time() {
             let Head {
                 head_only,
                 keep_alive,

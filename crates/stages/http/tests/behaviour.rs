@@ -317,6 +317,52 @@ fn waiting_for_a_token_is_bounded_in_time() {
 }
 
 #[test]
+fn a_request_that_would_wait_too_long_is_refused_at_once() {
+    const TURN_NS: u64 = 400 * MS;
+    let limits = Limits {
+        queue_ns_max: 1_000 * MS,
+        ..Limits::default()
+    };
+    let mut world = World {
+        answers: false,
+        ..World::new(limits)
+    };
+    world.fake.tokens = 1;
+    world.open(0);
+    world.open(1);
+    world.send(0, GET);
+    // Two take turns, one at the application and one waiting, until the pace is known.
+    for turn in 0..400 {
+        world.send((turn + 1) % 2, GET);
+        world.pass(TURN_NS);
+        world.answer_one(echo);
+        world.run();
+    }
+    world.send(1, GET);
+    for id in 2..5 {
+        world.open(id);
+        world.send(id, GET);
+    }
+    assert_eq!(statuses(&world, 4), [503], "three ahead take 1.2 s");
+    assert!(String::from_utf8_lossy(&world.clients[&4].output).contains("\r\nRetry-After: "));
+    assert!(all(&world, 4)[0].keep_alive);
+    for id in 0..4 {
+        world.answer_one(echo);
+        world.run();
+        assert_eq!(statuses(&world, id).last(), Some(&200));
+    }
+    world.send(4, GET);
+    world.answer_one(echo);
+    world.run();
+    assert_eq!(
+        statuses(&world, 4),
+        [503, 200],
+        "an empty queue lets everybody in"
+    );
+    world.assert_nothing_left(1);
+}
+
+#[test]
 fn an_application_that_does_not_answer_is_given_up() {
     let limits = Limits::default();
     let mut world = World {

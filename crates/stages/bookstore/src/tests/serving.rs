@@ -407,6 +407,49 @@ fn receive_when_complete(harness: &mut Harness) -> bool {
 }
 
 #[test]
+fn an_expired_request_never_reaches_db() {
+    let (mut harness, mut db) = (setup().build().unwrap(), filled(50));
+    for (tag, change) in [(1, false), (2, true)] {
+        let (header, payload) = request_header(tag, change, "");
+        let deadline_ns = 1;
+        let header = HttpRequest {
+            deadline_ns,
+            ..header
+        };
+        harness.send("requests", header, payload.as_bytes());
+        harness.run_until_idle().unwrap();
+        let late = receive(&mut harness).expect("an answer at once").first;
+        assert_eq!((late.tag, late.status), (tag, 503));
+        assert!(harness.receive::<SqlRequest>("queries").is_none());
+    }
+    assert_eq!(get(&mut harness, &mut db, "/", "", "").first.status, 200);
+    assert_eq!(harness.pages_missing(), 0);
+}
+
+#[test]
+fn what_db_calls_late_is_answered_503() {
+    let (mut harness, mut db) = (setup().build().unwrap(), filled(50));
+    let (header, payload) = request_header(1, true, "");
+    let header = HttpRequest {
+        deadline_ns: u64::MAX,
+        ..header
+    };
+    harness.send("requests", header, payload.as_bytes());
+    harness.run_until_idle().unwrap();
+    let (first, _) = harness.receive::<SqlRequest>("queries").unwrap();
+    assert_eq!(first.deadline_ns, u64::MAX);
+    let late = SqlReply {
+        tag: first.tag,
+        status: SqlStatus::Late.word(),
+        ..SqlReply::default()
+    };
+    harness.send("rows", late, b"");
+    harness.run_until_idle().unwrap();
+    assert_eq!(receive(&mut harness).unwrap().first.status, 503);
+    assert_eq!(get(&mut harness, &mut db, "/", "", "").first.status, 200);
+}
+
+#[test]
 fn a_picture_is_a_file_that_db_reads_and_one_copy() {
     let (mut harness, mut db) = (setup().build().unwrap(), filled(50));
     let answer = ask_picture(&mut harness, &mut db, "/image/7");

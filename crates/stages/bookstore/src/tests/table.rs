@@ -21,7 +21,11 @@ fn pending(tag: u64) -> Pending {
     let timings = Timings::default();
     Pending {
         state: crate::state::Continuation::Rows(state),
-        origin: Origin { tag, timings },
+        origin: Origin {
+            tag,
+            deadline_ns: 0,
+            timings,
+        },
         sent_ns: 0,
     }
 }

@@ -326,6 +326,33 @@ fn hostile_requests_are_answered() {
 }
 
 #[test]
+fn what_is_late_does_not_begin() {
+    let mut bench = Bench::new(setup(), &MemoryDisk::new());
+    bench.run(Script, &create());
+    for (tag, deadline_ns) in [(1, 1), (2, u64::MAX), (3, 1), (4, 0)] {
+        let batch = insert();
+        let header = SqlRequest {
+            tag,
+            kind: Write.word(),
+            length_bytes: batch.len() as u32,
+            deadline_ns,
+            ..SqlRequest::default()
+        };
+        bench.harness.send("queries", header, &batch);
+        bench.settle();
+        let (reply, status, _) = bench.reply().unwrap();
+        let expected = if deadline_ns == 1 {
+            SqlStatus::Late
+        } else {
+            SqlStatus::Ok
+        };
+        assert_eq!((reply.tag, status), (tag, expected));
+    }
+    assert_eq!(counted(&mut bench), 2, "only what was in time is there");
+    assert_eq!(bench.harness.pages_missing(), 0);
+}
+
+#[test]
 fn options_are_checked() {
     for (option, value) in [
         ("database", OptionValue::text("file:x?vfs=unix")),
