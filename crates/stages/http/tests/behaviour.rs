@@ -354,11 +354,8 @@ fn a_request_that_would_wait_too_long_is_refused_at_once() {
     world.send(4, GET);
     world.answer_one(echo);
     world.run();
-    assert_eq!(
-        statuses(&world, 4),
-        [503, 200],
-        "an empty queue lets everybody in"
-    );
+    // An empty queue lets everybody in.
+    assert_eq!(statuses(&world, 4), [503, 200]);
     world.assert_nothing_left(1);
 }
 
