@@ -8,6 +8,7 @@ use askama::DynTemplate;
 use crate::refusal::Refusal;
 use crate::secret::Token;
 use crate::sql::Batch;
+use crate::sql::Failure;
 use crate::state::{FileState, State};
 
 /// How long a browser keeps its session, in seconds (30 days).
@@ -55,6 +56,8 @@ pub struct Answer<'a> {
     location: Option<Cow<'static, str>>,
     session: Option<Token>,
     allow: Option<&'static str>,
+    /// Whether the same request may be answered a second later.
+    retry: bool,
     body: Body<'a>,
 }
 
@@ -73,6 +76,7 @@ impl<'a> Answer<'a> {
             location: None,
             session: None,
             allow: None,
+            retry: false,
             body: Body::Bytes(bytes),
         }
     }
@@ -97,11 +101,13 @@ impl<'a> Answer<'a> {
         }
     }
 
-    /// Names the methods that belong here when the refusal is about the method.
+    /// Names the methods that belong here when the refusal is about the method, and when to come
+    /// again when it is about the load.
     pub(crate) fn allowing(mut self, refusal: Refusal) -> Self {
         if let Refusal::Method(allow) = refusal {
             self.allow = Some(allow);
         }
+        self.retry = matches!(refusal, Refusal::Database(Failure::Busy));
         self
     }
 
@@ -130,6 +136,9 @@ impl<'a> Answer<'a> {
         }
         if let Some(allow) = self.allow {
             write!(out, "Allow: {allow}\r\n")?;
+        }
+        if self.retry {
+            write!(out, "Retry-After: 1\r\n")?;
         }
         if self.content_type == ContentType::Html {
             write!(

@@ -379,6 +379,10 @@ impl<N: Network> Crowd<N> {
         let response = std::mem::take(&mut browser.response);
         self.tally.requests += 1;
         self.tally.bytes += response.body_bytes() as u64;
+        if response.refuses() {
+            self.refused(number, response.closes());
+            return Ok(());
+        }
         match browser.visitor.answered(&response) {
             Ok(Then::Ask(ask)) => {
                 if response.closes() {
@@ -401,6 +405,17 @@ impl<N: Network> Crowd<N> {
                 Ok(())
             }
         }
+    }
+
+    /// Ends an interaction that the server refused, and its session: what came before it in the same
+    /// interaction may have changed the cart.
+    fn refused(&mut self, number: usize, closes: bool) {
+        self.tally.refused += 1;
+        if closes {
+            self.drop_line(number);
+        }
+        self.browsers[number].session_ends = Instant::now();
+        self.rest(number, AGAIN);
     }
 
     /// The connection ended. Between two answers that is the server's right; in the middle of one

@@ -30,12 +30,15 @@ pub struct Verdict {
     pub all_right: bool,
     /// Whether every interaction was sent that was due.
     pub all_sent: bool,
+    /// Whether the server refused none.
+    pub none_refused: bool,
 }
 
 impl Verdict {
     /// Whether everything that can be judged is as it has to be.
     pub fn counts(&self) -> bool {
-        self.late.is_empty() && self.all_right && self.all_sent && self.in_range != Some(false)
+        let is_whole = self.all_right && self.all_sent && self.none_refused;
+        self.late.is_empty() && is_whole && self.in_range != Some(false)
     }
 }
 
@@ -58,6 +61,7 @@ impl Report<'_> {
             in_range: is_specified.then(|| range.contains(&wips)),
             all_right: self.tally.errors_total() == 0,
             all_sent: self.tally.unsent == 0,
+            none_refused: self.tally.refused == 0,
         }
     }
 
@@ -80,6 +84,7 @@ impl Report<'_> {
             "duration_s": tally.elapsed.as_secs_f64(),
             "right": tally.right_total(),
             "errors": tally.errors_total(),
+            "refused": tally.refused,
             "unsent": tally.unsent,
             "requests": tally.requests,
             "body_bytes": tally.bytes,
@@ -91,6 +96,7 @@ impl Report<'_> {
                 "in_range": verdict.in_range,
                 "all_right": verdict.all_right,
                 "all_sent": verdict.all_sent,
+                "none_refused": verdict.none_refused,
             },
         })
     }
@@ -150,6 +156,13 @@ impl Display for Report<'_> {
 impl Report<'_> {
     fn write_errors(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let tally = self.tally;
+        if tally.refused > 0 {
+            writeln!(
+                f,
+                "refused {} interactions with 503 and Retry-After",
+                tally.refused
+            )?;
+        }
         if tally.unsent > 0 {
             writeln!(
                 f,

@@ -24,6 +24,8 @@ pub struct Tally {
     pub rows: [Row; 14],
     /// Why interactions were wrong, and how many.
     pub reasons: Vec<(String, u64)>,
+    /// Interactions that the server refused because of its load: neither right nor wrong.
+    pub refused: u64,
     /// Interactions that were due and never sent: the load or the server was too slow.
     pub unsent: u64,
     /// HTTP requests that were answered.
@@ -39,6 +41,7 @@ impl Default for Tally {
         Tally {
             rows: std::array::from_fn(|_| Row::default()),
             reasons: Vec::new(),
+            refused: 0,
             unsent: 0,
             requests: 0,
             bytes: 0,

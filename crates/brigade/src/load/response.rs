@@ -54,6 +54,13 @@ impl Response {
         self.head.map_or(0, |head| head.status)
     }
 
+    /// Whether the server refuses to begin: a 503 that says when to come again. A 503 without that
+    /// tells of a failure.
+    pub fn refuses(&self) -> bool {
+        let (head, _) = self.parts().unwrap_or_default();
+        self.status() == 503 && header(head, "retry-after").is_some()
+    }
+
     /// Bytes of the body; 0 before the head is complete.
     pub fn body_bytes(&self) -> usize {
         self.head.map_or(0, |head| head.body_bytes)
@@ -118,6 +125,20 @@ mod tests {
             assert!(!response.feed(&text[..cut]).unwrap(), "cut at {cut}");
             assert!(response.feed(&text[cut..]).unwrap(), "cut at {cut}");
             assert_eq!(response.status(), 200);
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_a_503_that_says_when_to_come_again() {
+        for (status, field, refuses) in [
+            (503, "Retry-After: 1\r\n", true),
+            (503, "", false),
+            (200, "Retry-After: 1\r\n", false),
+        ] {
+            let mut response = Response::default();
+            let text = format!("HTTP/1.1 {status} X\r\n{field}Content-Length: 0\r\n\r\n");
+            assert!(response.feed(text.as_bytes()).unwrap());
+            assert_eq!(response.refuses(), refuses, "{text}");
         }
     }
 

@@ -323,14 +323,15 @@ fn a_request_that_would_wait_too_long_is_refused_at_once() {
         queue_ns_max: 1_000 * MS,
         ..Limits::default()
     };
-    let mut world = World {
-        answers: false,
-        ..World::new(limits)
-    };
+    let mut world = World::new(limits);
+    world.answers = false;
     world.fake.tokens = 1;
     world.open(0);
     world.open(1);
+    let deadline_ns = world.fake.now_ns + limits.deadline_ns_max;
     world.send(0, GET);
+    let sent = world.fake.requests[0].0;
+    assert!((deadline_ns..deadline_ns + MS).contains(&sent.deadline_ns));
     // Two take turns, one at the application and one waiting, until the pace is known.
     for turn in 0..400 {
         world.send((turn + 1) % 2, GET);
@@ -354,8 +355,7 @@ fn a_request_that_would_wait_too_long_is_refused_at_once() {
     world.send(4, GET);
     world.answer_one(echo);
     world.run();
-    // An empty queue lets everybody in.
-    assert_eq!(statuses(&world, 4), [503, 200]);
+    assert_eq!(statuses(&world, 4), [503, 200], "the queue is empty");
     world.assert_nothing_left(1);
 }
 

@@ -418,8 +418,9 @@ fn an_expired_request_never_reaches_db() {
         };
         harness.send("requests", header, payload.as_bytes());
         harness.run_until_idle().unwrap();
-        let late = receive(&mut harness).expect("an answer at once").first;
-        assert_eq!((late.tag, late.status), (tag, 503));
+        let late = receive(&mut harness).expect("an answer at once");
+        assert_eq!((late.first.tag, late.first.status), (tag, 503));
+        assert!(late.extra.contains("Retry-After: 1\r\n"), "{}", late.extra);
         assert!(harness.receive::<SqlRequest>("queries").is_none());
     }
     assert_eq!(get(&mut harness, &mut db, "/", "", "").first.status, 200);
