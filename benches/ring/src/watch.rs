@@ -9,7 +9,7 @@ use brigade_ring::CacheLine;
 use crate::error::Error;
 
 /// A slice lasts milliseconds; who waits this long waits in vain.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// How many times an end looks in vain before it looks at the clock.
 const LOOKS_PER_CHECK: u32 = 1 << 16;
