@@ -111,8 +111,11 @@ pub(crate) fn reading(
     let records = bytes.chunks_exact(DUMPED_WORDS * 8);
     let wakes = table::<u64>(ebpf, "wakes")?;
     let unix = table::<[u64; 2]>(ebpf, "unix_sent")?;
+    // What is no longer in the maps is forgotten here, too: threads and sockets come and go for ever.
+    let before = std::mem::take(counts);
     let mut since = |key: [u64; 3], unix: bool, now: [u64; 2]| {
-        let then = counts.insert((key, unix), now).unwrap_or_default();
+        let then = before.get(&(key, unix)).copied().unwrap_or_default();
+        counts.insert((key, unix), now);
         // An entry that was pushed out begins anew.
         [0, 1].map(|i| now[i].checked_sub(then[i]).unwrap_or(now[i]))
     };
