@@ -75,9 +75,23 @@ impl Drop for Worker {
 }
 
 fn look(probes: &mut Probes) -> Reading {
+    look_counting(probes, &AtomicU64::new(0)).0
+}
+
+/// A window, and how far a counter of the counted ones came in it. Attaching and detaching take
+/// their time, so the counter is read inside.
+fn look_counting(probes: &mut Probes, counter: &AtomicU64) -> (Reading, u64) {
     probes.open().unwrap();
+    let before = counter.load(Ordering::Relaxed);
     std::thread::sleep(WINDOW);
-    probes.close().unwrap()
+    let after = counter.load(Ordering::Relaxed);
+    (probes.close().unwrap(), after - before)
+}
+
+/// Whether the programs counted what happened between the two readings, and not much more: what
+/// happened beside them, while this thread waited for a core, may be a quarter.
+fn agree(counted: u64, own: u64) -> bool {
+    (own.saturating_sub(2)..=own + own / 4 + 2).contains(&counted)
 }
 
 fn slept_ns(thread: &ThreadReading) -> u64 {
@@ -93,9 +107,7 @@ fn a_threads_times_sum_to_the_window_and_a_sleeper_sleeps_in_its_call() {
         std::thread::sleep(Duration::from_millis(5));
         count.fetch_add(1, Ordering::Relaxed);
     });
-    let before = slept.load(Ordering::Relaxed);
-    let reading = look(&mut probes);
-    let sleeps = slept.load(Ordering::Relaxed) - before;
+    let (reading, sleeps) = look_counting(&mut probes, &slept);
     let thread = sleeper.of(&reading);
     let sum = thread.running_ns + thread.ready_ns + thread.other_ns + slept_ns(thread);
     assert!(sum.abs_diff(reading.length_ns) < 2_000_000, "{thread:?}");
@@ -105,10 +117,7 @@ fn a_threads_times_sum_to_the_window_and_a_sleeper_sleeps_in_its_call() {
         .iter()
         .find(|sleep| sleep.number == 230)
         .expect("it slept");
-    assert!(
-        call.sleeps.abs_diff(sleeps) <= 2 + sleeps / 10,
-        "{call:?}, and it says {sleeps}"
-    );
+    assert!(agree(call.sleeps, sleeps), "{call:?}, and it says {sleeps}");
     assert!(call.slept_ns > reading.length_ns * 8 / 10, "{thread:?}");
 }
 
@@ -151,16 +160,14 @@ fn messages_over_a_unix_socket_and_the_wakes_they_bring_are_counted() {
         let _ = near.read_exact(&mut [0; 100]);
         std::thread::sleep(Duration::from_micros(200));
     });
-    let before = sent.load(Ordering::Relaxed);
-    let reading = look(&mut probes);
-    let asked = sent.load(Ordering::Relaxed) - before;
+    let (reading, asked) = look_counting(&mut probes, &sent);
     let of = |tid: u32| {
         let mut own = reading.unix.iter().filter(|sent| sent.sender.1 == tid);
         *own.next().expect("it sent")
     };
     let (there, back) = (of(asks.tid), of(echo.tid));
     assert!(
-        there.messages.abs_diff(asked) <= 2 + asked / 10,
+        agree(there.messages, asked),
         "{there:?}, and it says {asked}"
     );
     assert_eq!(there.bytes, 100 * there.messages);
