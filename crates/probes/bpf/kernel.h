@@ -21,6 +21,7 @@ typedef long long s64;
 
 enum {
 	MAP_ARRAY = 2,
+	MAP_PERCPU_ARRAY = 6,
 	MAP_LRU_HASH = 9,
 	MAP_TASK_STORAGE = 29,
 
@@ -34,7 +35,9 @@ enum {
 /* Helpers by their numbers in the kernel's interface (linux/bpf.h). */
 static void *(*map_lookup)(void *map, const void *key) = (void *)1;
 static long (*map_update)(void *map, const void *key, const void *value, u64 flags) = (void *)2;
+static long (*map_delete)(void *map, const void *key) = (void *)3;
 static u64 (*clock_ns)(void) = (void *)5;
+static u32 (*core_number)(void) = (void *)8;
 static long (*read_kernel)(void *to, u32 bytes, const void *from) = (void *)113;
 static long (*sequence_write)(void *sequence, const void *from, u32 bytes) = (void *)127;
 static void *(*task_storage)(void *map, void *task, void *value, u64 flags) = (void *)156;
@@ -74,6 +77,14 @@ struct sock {
 
 struct unix_sock {
 	struct sock *peer;
+} RELOCATED;
+
+struct net_device {
+	char name[16];
+} RELOCATED;
+
+struct napi_struct {
+	struct net_device *dev;
 } RELOCATED;
 
 struct inode {

@@ -1,26 +1,18 @@
 /* What the kernel tells at its tracepoints, summed up where it happens: time that threads ran, were
- * ready, and slept in which system call; who woke whom; what was sent over unix sockets.
+ * ready, and slept in which system call; who woke whom; what was sent over unix sockets; how long
+ * soft interrupts and work for the kernel's workers waited.
  *
  * Everything is counted in windows: user space opens one by writing its number and its beginning
  * into `window`, and closes it by writing 0. Outside of windows the programs are not attached.
  */
 #include "kernel.h"
+#include "window.h"
+#include "interrupts.h"
+#include "work.h"
 
 #define SLOTS 6
 
 char license_of_it[] SECTION("license") = "GPL";
-
-struct window {
-	u64 number; /* 0: closed */
-	u64 began_ns;
-};
-
-struct {
-	NUMBER(type, MAP_ARRAY);
-	NUMBER(max_entries, 1);
-	TYPE(key, u32);
-	TYPE(value, struct window);
-} window SECTION(".maps");
 
 /* A system call that a thread slept in, and for how long. */
 struct slot {
@@ -63,16 +55,8 @@ struct {
 	NUMBER(type, MAP_LRU_HASH);
 	NUMBER(max_entries, 4096);
 	TYPE(key, struct wake);
-	TYPE(value, u64);
+	TYPE(value, struct count);
 } wakes SECTION(".maps");
-
-INLINE struct window *open_window(void)
-{
-	u32 zero = 0;
-	struct window *open = map_lookup(&window, &zero);
-
-	return open && open->number ? open : 0;
-}
 
 /* The slot of the system call that a sleeping thread is in; SLOTS when none is left. */
 INLINE u32 slot_of(struct figures *figures, struct task_struct *task)
@@ -173,7 +157,7 @@ SECTION("tp_btf/sched_switch") int on_switch(u64 *context)
 	return 0;
 }
 
-INLINE void count_wake(struct task_struct *task, struct figures *figures)
+INLINE void count_wake(struct task_struct *task, struct figures *figures, struct window *open)
 {
 	struct task_struct *waker = current_task();
 	u32 slot = figures->slot;
@@ -184,16 +168,12 @@ INLINE void count_wake(struct task_struct *task, struct figures *figures)
 		.wakee = task->pid,
 		.number = -1,
 	};
-	u64 one = 1;
 
-	if (!wake.waker || slot >= SLOTS)
+	/* Whoever was interrupted wakes nobody. */
+	if (!wake.waker || slot >= SLOTS || interrupted(open))
 		return;
 	wake.number = figures->slots[slot].number;
-	u64 *count = map_lookup(&wakes, &wake);
-	if (count)
-		__sync_fetch_and_add(count, 1);
-	else
-		map_update(&wakes, &wake, &one, ANY);
+	ADD(&wakes, &wake, open, 1, 0);
 }
 
 INLINE int woken(struct task_struct *task)
@@ -204,7 +184,7 @@ INLINE int woken(struct task_struct *task)
 		return 0;
 	struct figures *figures = up_to_now(task, open, clock_ns(), ASLEEP);
 	if (figures && figures->state == ASLEEP) {
-		count_wake(task, figures);
+		count_wake(task, figures, open);
 		figures->state = READY;
 	}
 	return 0;
@@ -250,16 +230,11 @@ struct sent {
 	s32 thread;
 };
 
-struct amount {
-	u64 messages;
-	u64 bytes;
-};
-
 struct {
 	NUMBER(type, MAP_LRU_HASH);
 	NUMBER(max_entries, 4096);
 	TYPE(key, struct sent);
-	TYPE(value, struct amount);
+	TYPE(value, struct count);
 } unix_sent SECTION(".maps");
 
 INLINE u64 inode_of(struct sock *sock)
@@ -275,8 +250,9 @@ SECTION("tp_btf/sock_send_length") int on_send(u64 *context)
 {
 	struct sock *sock = (void *)context[0];
 	s32 length = (s32)context[1];
+	struct window *open = open_window();
 
-	if (sock->__sk_common.skc_family != UNIX || length <= 0 || !open_window())
+	if (sock->__sk_common.skc_family != UNIX || length <= 0 || !open)
 		return 0;
 	struct task_struct *task = current_task();
 	struct sent sent = {
@@ -294,13 +270,6 @@ SECTION("tp_btf/sock_send_length") int on_send(u64 *context)
 	    !read_kernel(&file, sizeof(file), &socket->file) && file &&
 	    !read_kernel(&inode, sizeof(inode), &file->f_inode) && inode)
 		read_kernel(&sent.to_inode, sizeof(u64), &inode->i_ino);
-	struct amount *amount = map_lookup(&unix_sent, &sent);
-	if (amount) {
-		__sync_fetch_and_add(&amount->messages, 1);
-		__sync_fetch_and_add(&amount->bytes, length);
-	} else {
-		struct amount first = { .messages = 1, .bytes = length };
-		map_update(&unix_sent, &sent, &first, ANY);
-	}
+	ADD(&unix_sent, &sent, open, 1, length);
 	return 0;
 }

@@ -1,5 +1,6 @@
 //! BPF programs that sum up, inside the kernel, what its tracepoints tell: time that threads ran,
-//! were ready and slept in which system call; who woke whom; what went over unix sockets.
+//! were ready and slept in which system call; who woke whom; what went over unix sockets; how long
+//! soft interrupts and work for the kernel's workers waited.
 //!
 //! ```text
 //!  Probes::load -> open -> (events are counted in the kernel) -> close -> Reading
@@ -15,4 +16,4 @@ mod read;
 
 pub use error::ProbesError;
 pub use load::{Probes, Refused};
-pub use read::{Reading, SleepReading, ThreadReading, UnixSent, Wake};
+pub use read::{Poll, Reading, Receive, SleepReading, ThreadReading, UnixSent, Wake, Work};

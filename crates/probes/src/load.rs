@@ -1,7 +1,5 @@
 //! Loading and attaching, one program after the other, and the window in which they count.
 
-use std::collections::HashMap;
-
 use aya::maps::Array;
 use aya::programs::tp_btf::BtfTracePointLinkId;
 use aya::programs::{BtfTracePoint, Iter};
@@ -9,17 +7,29 @@ use aya::{Btf, Ebpf, EbpfLoader, include_bytes_aligned};
 use rustix::time::{ClockId, clock_gettime};
 
 use crate::ProbesError;
-use crate::read::{self, Counts, Reading};
+use crate::read::{self, Reading};
 
 static OBJECT: &[u8] = include_bytes_aligned!("../bpf/observe.bpf.o");
 
 /// Programs at tracepoints: name, tracepoint, and what is missing without it.
-const PROGRAMS: [(&str, &str, &str); 3] = [
+const PROGRAMS: [(&str, &str, &str); 9] = [
     ("on_switch", "sched_switch", WAITS),
     ("on_wakeup", "sched_wakeup", WAITS),
     ("on_send", "sock_send_length", "who sends over unix sockets"),
+    ("on_raise", "softirq_raise", RECEIVES),
+    ("on_soft_entry", "softirq_entry", RECEIVES),
+    ("on_soft_exit", "softirq_exit", RECEIVES),
+    (
+        "on_poll",
+        "napi_poll",
+        "what is received from which interface",
+    ),
+    ("on_queue_work", "workqueue_queue_work", WORKS),
+    ("on_execute", "workqueue_execute_start", WORKS),
 ];
 const WAITS: &str = "what threads sleep in, exactly, and who wakes whom";
+const RECEIVES: &str = "how long packets wait for a core's soft interrupts";
+const WORKS: &str = "who gives work to the kernel's workers";
 
 /// A program that the kernel refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,7 +49,6 @@ pub struct Probes {
     links: Vec<(&'static str, BtfTracePointLinkId)>,
     window: u64,
     began_ns: u64,
-    counts: Counts,
 }
 
 impl Probes {
@@ -84,7 +93,6 @@ impl Probes {
             links: Vec::new(),
             window: 0,
             began_ns: 0,
-            counts: HashMap::new(),
         };
         probes.attach();
         probes.detach();
@@ -120,7 +128,7 @@ impl Probes {
             began_ns: self.began_ns,
             end_ns,
         };
-        read::reading(&mut self.ebpf, &window, &mut self.counts)
+        read::reading(&mut self.ebpf, &window)
     }
 
     /// Attaches what was loaded; what is refused is refused for good.

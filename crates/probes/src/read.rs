@@ -1,11 +1,10 @@
 //! From the programs' maps to figures.
 
-use std::collections::HashMap as Known;
 use std::io::Read as _;
 
-use aya::maps::HashMap;
+use aya::Ebpf;
+use aya::maps::{HashMap, PerCpuArray};
 use aya::programs::Iter;
-use aya::{Ebpf, Pod};
 
 use crate::ProbesError;
 use crate::load::words;
@@ -30,6 +29,12 @@ pub struct Reading {
     pub wakes: Vec<Wake>,
     /// What was sent over unix sockets.
     pub unix: Vec<UnixSent>,
+    /// Soft interrupts that receive packets, of the cores that had some.
+    pub receives: Vec<Receive>,
+    /// What their polls took.
+    pub polls: Vec<Poll>,
+    /// Work that the kernel's workers began.
+    pub works: Vec<Work>,
 }
 
 /// What a thread did in a window. Its times sum to the window's length.
@@ -90,64 +95,118 @@ pub struct UnixSent {
     pub bytes: u64,
 }
 
+/// Soft interrupts of one core that receive packets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receive {
+    /// The core.
+    pub core: usize,
+    /// How often one began that had been asked for.
+    pub runs: u64,
+    /// How long they waited from that on, in all.
+    pub wait_ns: u64,
+}
+
+/// Polls of one interface on one core.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Poll {
+    /// The core.
+    pub core: usize,
+    /// The interface; without a name, the core's backlog.
+    pub interface: String,
+    /// How often it was polled.
+    pub polls: u64,
+    /// Packets that were taken.
+    pub packets: u64,
+}
+
+/// Work that one thread gave to one of the kernel's workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Work {
+    /// Process and thread that gave it; 0 for a soft interrupt.
+    pub giver: (u32, u32),
+    /// Process and thread that took it.
+    pub worker: (u32, u32),
+    /// How often.
+    pub works: u64,
+    /// How long it waited, in all.
+    pub wait_ns: u64,
+}
+
 pub(crate) struct Window {
     pub number: u64,
     pub began_ns: u64,
     pub end_ns: u64,
 }
 
-/// Counts at the end of the window before, by the key's words.
-pub(crate) type Counts = Known<([u64; 3], bool), [u64; 2]>;
-
-pub(crate) fn reading(
-    ebpf: &mut Ebpf,
-    window: &Window,
-    counts: &mut Counts,
-) -> Result<Reading, ProbesError> {
+pub(crate) fn reading(ebpf: &mut Ebpf, window: &Window) -> Result<Reading, ProbesError> {
     let mut bytes = Vec::new();
     if let Some(iterator) = ebpf.program_mut("dump_threads") {
         bytes = dump(iterator).map_err(ProbesError::Read)?;
     }
     let records = bytes.chunks_exact(DUMPED_WORDS * 8);
-    let wakes = table::<u64>(ebpf, "wakes")?;
-    let unix = table::<[u64; 2]>(ebpf, "unix_sent")?;
-    // What is no longer in the maps is forgotten here, too: threads and sockets come and go for ever.
-    let before = std::mem::take(counts);
-    let mut since = |key: [u64; 3], unix: bool, now: [u64; 2]| {
-        let then = before.get(&(key, unix)).copied().unwrap_or_default();
-        counts.insert((key, unix), now);
-        // An entry that was pushed out begins anew.
-        [0, 1].map(|i| now[i].checked_sub(then[i]).unwrap_or(now[i]))
+    let counts = |map| counts(ebpf, map, window.number);
+    let wake = |(key, wakes, _): Counted| Wake {
+        waker: halves(key[0]),
+        wakee: halves(key[1]),
+        number: key[2] as i64,
+        wakes,
     };
-    let wakes = wakes.into_iter().map(|(key, count)| {
-        let [wakes, _] = since(key, false, [count, 0]);
-        Wake {
-            waker: halves(key[0]),
-            wakee: halves(key[1]),
-            number: key[2] as i64,
-            wakes,
-        }
-    });
-    let wakes: Vec<Wake> = wakes.filter(|wake| wake.wakes > 0).collect();
-    let unix = unix.into_iter().map(|(key, amount)| {
-        let [messages, bytes] = since(key, true, amount);
-        UnixSent {
-            sender: halves(key[2]),
-            from_inode: key[0],
-            to_inode: key[1],
-            messages,
-            bytes,
-        }
-    });
-    let unix = unix.filter(|sent| sent.messages > 0).collect();
+    let sent = |(key, messages, bytes): Counted| UnixSent {
+        sender: halves(key[2]),
+        from_inode: key[0],
+        to_inode: key[1],
+        messages,
+        bytes,
+    };
+    let poll = |(key, polls, packets): Counted| Poll {
+        core: key[0] as usize,
+        interface: name([key[1], key[2]]),
+        polls,
+        packets,
+    };
+    let work = |(key, works, wait_ns): Counted| Work {
+        giver: halves(key[0]),
+        worker: halves(key[1]),
+        works,
+        wait_ns,
+    };
     Ok(Reading {
         length_ns: window.end_ns.saturating_sub(window.began_ns),
         threads: records
             .filter_map(|record| thread(record, window))
             .collect(),
-        wakes,
-        unix,
+        wakes: counts("wakes")?.into_iter().map(wake).collect(),
+        unix: counts("unix_sent")?.into_iter().map(sent).collect(),
+        receives: receives(ebpf, window.number)?,
+        polls: counts("polls")?.into_iter().map(poll).collect(),
+        works: counts("given")?.into_iter().map(work).collect(),
     })
+}
+
+/// A text of at most 16 bytes, as it lies in memory.
+fn name(words: [u64; 2]) -> String {
+    let bytes = words.map(u64::to_ne_bytes).concat();
+    let length = bytes.iter().position(|byte| *byte == 0);
+    String::from_utf8_lossy(&bytes[..length.unwrap_or(bytes.len())]).into_owned()
+}
+
+/// `struct soft` of every core that a window touched.
+fn receives(ebpf: &Ebpf, window: u64) -> Result<Vec<Receive>, ProbesError> {
+    let map = ebpf.map("soft");
+    let map = map.ok_or_else(|| ProbesError::Read("no map `soft`".into()))?;
+    let refuses = |error| ProbesError::Read(words(&error));
+    let map: PerCpuArray<_, [u64; 5]> = PerCpuArray::try_from(map).map_err(refuses)?;
+    let cores = map.get(&0, 0).map_err(refuses)?;
+    let receive = |(core, soft): (usize, &[u64; 5])| Receive {
+        core,
+        runs: soft[3],
+        wait_ns: soft[4],
+    };
+    let touched = cores
+        .iter()
+        .enumerate()
+        .filter(|(_, soft)| soft[0] == window);
+    Ok(touched.map(receive).filter(|core| core.runs > 0).collect())
 }
 
 fn dump(program: &mut aya::programs::Program) -> Result<Vec<u8>, String> {
@@ -212,14 +271,21 @@ fn thread(record: &[u8], window: &Window) -> Option<ThreadReading> {
     Some(thread)
 }
 
-/// All entries of a map whose key has three words.
-fn table<V: Pod>(ebpf: &Ebpf, name: &str) -> Result<Vec<([u64; 3], V)>, ProbesError> {
+/// A key, how often it was counted, and the sum of its amounts.
+type Counted = ([u64; 3], u64, u64);
+
+/// The entries of a map of `struct count` that a window made or changed.
+fn counts(ebpf: &Ebpf, name: &str, window: u64) -> Result<Vec<Counted>, ProbesError> {
     let map = ebpf.map(name);
     let map = map.ok_or_else(|| ProbesError::Read(format!("no map `{name}`")))?;
-    let map: HashMap<_, [u64; 3], V> =
+    let map: HashMap<_, [u64; 3], [u64; 3]> =
         HashMap::try_from(map).map_err(|error| ProbesError::Read(words(&error)))?;
     // An entry that goes while it is read is not an error.
-    Ok(map.iter().flatten().collect())
+    let known = map.iter().flatten();
+    let own = known.filter(|(_, count)| count[0] == window);
+    Ok(own
+        .map(|(key, [_, times, amount])| (key, times, amount))
+        .collect())
 }
 
 #[cfg(test)]
@@ -250,6 +316,17 @@ mod tests {
         let sum = thread.running_ns + thread.ready_ns + thread.sleeps[0].slept_ns;
         assert_eq!(sum, 1000);
         assert_eq!(thread.sleeps[0].arguments[2], 2);
+    }
+
+    #[test]
+    fn a_name_ends_where_it_ends_or_at_sixteen_bytes() {
+        let words = |text: &[u8; 16]| {
+            let half = |i: usize| u64::from_ne_bytes(text[i..i + 8].try_into().unwrap());
+            [half(0), half(8)]
+        };
+        assert_eq!(name(words(b"eth0\0garbage\0\0\0\0")), "eth0");
+        assert_eq!(name(words(b"0123456789abcdef")), "0123456789abcdef");
+        assert_eq!(name([0, 0]), "");
     }
 
     #[test]

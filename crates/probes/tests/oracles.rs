@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use brigade_probes::{Probes, Reading, ThreadReading};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 const WINDOW: Duration = Duration::from_millis(400);
 
@@ -199,4 +200,62 @@ fn outside_of_a_window_nothing_is_counted() {
     // Records are kept from window to window; what they count is this window's.
     let most = WINDOW.as_millis() as u64 / 2 + 2;
     assert!(sleeps <= most, "{sleeps} sleeps of 2 ms in {WINDOW:?}");
+}
+
+#[test]
+fn packets_through_the_loopback_interface_are_polled_from_a_backlog() {
+    let Some(mut probes) = probes() else { return };
+    let sink = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let to = sink.local_addr().unwrap();
+    let source = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let sent = Arc::new(AtomicU64::new(0));
+    let count = sent.clone();
+    let _sender = Worker::start(move || {
+        source.send_to(&[1; 64], to).unwrap();
+        count.fetch_add(1, Ordering::Relaxed);
+        std::thread::sleep(Duration::from_micros(500));
+    });
+    let (reading, own) = look_counting(&mut probes, &sent);
+    let backlog = reading
+        .polls
+        .iter()
+        .filter(|poll| poll.interface.is_empty());
+    let packets: u64 = backlog.map(|poll| poll.packets).sum();
+    assert!(packets + 2 >= own, "{packets} polled of {own} sent");
+    let runs: u64 = reading.receives.iter().map(|receive| receive.runs).sum();
+    let waited_ns: u64 = reading.receives.iter().map(|receive| receive.wait_ns).sum();
+    assert!(runs > 0 && runs <= packets + own, "{reading:?}");
+    assert!(waited_ns < reading.length_ns, "{reading:?}");
+}
+
+#[test]
+fn work_for_a_worker_of_the_kernel_is_counted_with_who_gave_it() {
+    let Some(mut probes) = probes() else { return };
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&near).unwrap();
+    unlockpt(&near).unwrap();
+    let name = ptsname(&near, Vec::new()).unwrap();
+    let mut terminal = std::fs::OpenOptions::new()
+        .write(true)
+        .open(name.to_str().unwrap())
+        .unwrap();
+    let sent = Arc::new(AtomicU64::new(0));
+    let count = sent.clone();
+    // What is written to a terminal goes to its other end by a worker of the kernel.
+    let writer = Worker::start(move || {
+        terminal.write_all(b"x").unwrap();
+        count.fetch_add(1, Ordering::Relaxed);
+        let _ = rustix::io::read(&near, &mut [0; 64]);
+        std::thread::sleep(Duration::from_micros(500));
+    });
+    let (reading, own) = look_counting(&mut probes, &sent);
+    let given = reading
+        .works
+        .iter()
+        .filter(|work| work.giver.1 == writer.tid);
+    let (works, wait_ns) = given.fold((0, 0), |sum, work| {
+        (sum.0 + work.works, sum.1 + work.wait_ns)
+    });
+    assert!(agree(works, own), "{works} of {own}");
+    assert!(wait_ns > 0 && wait_ns < reading.length_ns, "{wait_ns}");
 }
