@@ -43,6 +43,14 @@ pub struct Figures {
     pub hidden: HashSet<u32>,
     /// Packets that arrived, by the core whose soft interrupts handle them.
     pub softnet: Vec<SoftnetFigures>,
+    /// What was polled from interfaces; only by BPF.
+    pub polls: Vec<PollFigures>,
+    /// Rings of io_uring of processes that did something.
+    pub urings: Vec<UringFigures>,
+    /// Work for the kernel's workers; only by BPF.
+    pub works: Vec<WorkFigures>,
+    /// Dirty pages, if the kernel tells.
+    pub dirty: Option<DirtyFigures>,
     /// The observer's own time on a core.
     pub own_ns: u64,
     /// What could not be seen, in sentences.
@@ -115,6 +123,8 @@ pub struct WakeFigures {
     pub waker: u32,
     /// The thread that is woken.
     pub wakee: u32,
+    /// Out of `epoll_wait` or `poll`, not out of a futex.
+    pub is_event: bool,
     /// How often.
     pub wakes_per_s: f64,
 }
@@ -130,6 +140,60 @@ pub struct SoftnetFigures {
     pub packets_per_s: f64,
     /// Packets per second thrown away.
     pub drops_per_s: f64,
+}
+
+/// Packets that one core polled from one interface.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PollFigures {
+    /// The core.
+    pub core: usize,
+    /// The interface.
+    pub interface: String,
+    /// Packets per second.
+    pub packets_per_s: f64,
+    /// How long the core's soft interrupts waited for their turn, on average.
+    pub wait_mean_ns: f64,
+}
+
+/// One ring of io_uring.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct UringFigures {
+    /// A process that holds it.
+    pub pid: u32,
+    /// Requests per second.
+    pub requests_per_s: f64,
+    /// Requests under way, on average of samples; none when its counters do not tell.
+    pub under_way_mean: Option<f64>,
+    /// The share of samples in which there were some.
+    pub busy_ratio: f64,
+    /// Completions that the program has not taken, on average of samples.
+    pub standing_mean: f64,
+    /// Completions that it has room for.
+    pub capacity: u32,
+}
+
+/// Work that a thread gives to a worker of the kernel.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct WorkFigures {
+    /// The thread; 0 for a soft interrupt.
+    pub giver: u32,
+    /// The worker.
+    pub worker: u32,
+    /// How often.
+    pub works_per_s: f64,
+    /// How long it waits for the worker, on average.
+    pub wait_mean_ns: f64,
+}
+
+/// Pages that were written by programs, and not yet to a disk.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct DirtyFigures {
+    /// How many, on average of samples.
+    pub mean_pages: f64,
+    /// How many there may be.
+    pub most_pages: f64,
+    /// Pages per second that went to disks.
+    pub written_per_s: f64,
 }
 
 /// A quota of CPU time, and whom it held up.

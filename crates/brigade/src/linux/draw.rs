@@ -89,8 +89,13 @@ impl Drawing<'_> {
             ("threads", count) if count > 1 => format!("x{count}"),
             _ => String::new(),
         };
-        if stage.kind == "elsewhere" {
-            let _ = writeln!(out, "{name} on other machines, or not to be seen");
+        let unmeasured = match stage.kind.as_str() {
+            "elsewhere" => Some("on other machines, or not to be seen"),
+            "interface" => Some("what arrives at it"),
+            _ => None,
+        };
+        if let Some(what) = unmeasured {
+            let _ = writeln!(out, "{name} {what}");
             return;
         }
         let bar = ink::bar(&shares, BAR_COLUMNS, self.style.colour);
@@ -130,7 +135,9 @@ impl Drawing<'_> {
         let capacity = edge.capacity_messages as f64;
         let other = other.split_once('.').map_or("?", |(stage, _)| stage);
         let what = match queue {
-            Some(queue) => format!("{} {}", kind(queue.kind), number(edge)),
+            Some(queue) => format!("{} {}", kind(queue.kind), number(edge))
+                .trim_end()
+                .into(),
             None => "queue".into(),
         };
         let label = fit(
@@ -153,7 +160,11 @@ impl Drawing<'_> {
 
     fn cores(&self, out: &mut String) {
         let _ = writeln!(out);
-        for core in &self.profile.cores {
+        let drawn = |id: usize| {
+            let mut stages = self.profile.stages.iter();
+            stages.any(|stage| stage.kind == "core" && stage.replicas.iter().any(|r| r.core == id))
+        };
+        for core in self.profile.cores.iter().filter(|core| !drawn(core.id)) {
             let shares = [(BUSY, core.times.busy_ratio), (IDLE, core.times.idle_ratio)];
             let bar = ink::bar(&shares, BAR_COLUMNS, self.style.colour);
             let legend = ink::legend(&shares, self.style.colour);
@@ -230,16 +241,24 @@ fn kind(kind: QueueKind) -> &'static str {
         QueueKind::Unix => "unix",
         QueueKind::Accept => "accept",
         QueueKind::Wake => "wakes",
+        QueueKind::Event => "events",
+        QueueKind::RunQueue => "run queue",
+        QueueKind::UringRequests => "requests",
+        QueueKind::UringCompletions => "completed",
+        QueueKind::Work => "work",
+        QueueKind::DirtyPages => "dirty",
+        QueueKind::Napi => "received",
         QueueKind::Disk => "disk",
         QueueKind::Softnet => "backlog",
         QueueKind::Qdisc => "qdisc",
     }
 }
 
-/// The number in a port's name: `pipe_123_to_b` has 123.
+/// The number in a port's name: `pipe_123_to_b` has 123; a queue that needs none has 0 there.
 fn number(edge: &Edge) -> &str {
     let port = edge.from.split_once('.').map_or("", |(_, port)| port);
-    port.split('_').nth(1).unwrap_or("")
+    let number = port.split('_').nth(1).unwrap_or("");
+    if number == "0" { "" } else { number }
 }
 
 fn amount(queue: Option<&LinuxQueue>, mean: f64, capacity: f64) -> String {

@@ -120,10 +120,24 @@ pub enum QueueKind {
     Accept,
     /// Threads woken by threads.
     Wake,
+    /// Threads of a process woken out of `epoll_wait` or `poll` by others of it: eventfds, most often.
+    Event,
+    /// Threads that are ready and wait for a core.
+    RunQueue,
+    /// Requests given to io_uring that are not completed.
+    UringRequests,
+    /// Completions of io_uring that are not taken.
+    UringCompletions,
+    /// Work that waits for one of the kernel's workers.
+    Work,
+    /// Dirty pages that wait for their disk.
+    DirtyPages,
     /// Requests of a disk.
     Disk,
     /// Packets that arrived and wait for a core's soft interrupts.
     Softnet,
+    /// Packets in an interface's ring that wait for a poll.
+    Napi,
     /// Packets that wait for a network interface.
     Qdisc,
 }
@@ -145,6 +159,14 @@ pub struct LinuxQueue {
     /// Whether the rate is an upper bound: what the processes read and wrote in all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rate_is_bound: bool,
+}
+
+impl QueueKind {
+    /// Whether it carries what a stage hands on. A core, or a worker of the kernel, is fed by
+    /// everybody, and nobody's work goes on through it.
+    pub fn is_flow(self) -> bool {
+        !matches!(self, QueueKind::RunQueue | QueueKind::Work)
+    }
 }
 
 /// What a limit is.

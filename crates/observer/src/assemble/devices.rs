@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use brigade_model::profile::{QueueKind, Wait};
 
 use super::groups::Group;
-use super::queues::{End, Queue};
+use super::queues::{End, PAGE_BYTES, Queue};
 use crate::figures::{Figures, QdiscFigures};
 
 /// Devices are shown from this share of busy time on.
@@ -15,6 +15,16 @@ const BUSY: f64 = 0.02;
 const SOFTIRQ: f64 = 0.05;
 /// A stage that waits for a disk for this share of its time feeds it.
 const FEEDS: f64 = 0.05;
+/// A core that so many threads wait for, on average, has a queue that is worth a line; a stage is
+/// shown at it from this share of its time on.
+const WAIT: f64 = 0.1;
+const WAITS: f64 = 0.02;
+/// Packets from an interface, requests of a ring, and dirty pages that are worth a line.
+const PACKETS_PER_S: f64 = 100.0;
+const REQUESTS_PER_S: f64 = 10.0;
+const PAGES_PER_S: f64 = 250.0;
+/// What a poll takes at most (NAPI_POLL_WEIGHT).
+const POLLED: f64 = 64.0;
 /// What Linux sets if nobody else does: net.core.netdev_max_backlog, a disk's nr_requests, a
 /// queueing discipline's limit.
 const BACKLOG_PACKETS: f64 = 1000.0;
@@ -26,7 +36,7 @@ const PACKETS: f64 = 1000.0;
 pub struct Device {
     /// Its name.
     pub name: String,
-    /// `softirq` or `device`.
+    /// `softirq`, `device`, `interface` (what arrives there), `uring` or `core`.
     pub kind: &'static str,
     /// The share of the time in which it has something to do.
     pub busy_ratio: f64,
@@ -35,11 +45,15 @@ pub struct Device {
 }
 
 /// All devices that are worth a line, and the queues before them. Queues name them by their place.
-pub fn devices(figures: &Figures, groups: &[Group]) -> (Vec<Device>, Vec<Queue>) {
+/// `shown` are the stages that have one.
+pub fn devices(figures: &Figures, groups: &[Group], shown: &[usize]) -> (Vec<Device>, Vec<Queue>) {
     let mut found = Found::default();
     found.softirqs(figures);
     found.interfaces(figures, groups);
+    found.urings(figures, groups);
     found.disks(figures, groups);
+    found.dirty_pages(figures, groups);
+    found.cores(figures, groups, shown);
     (found.devices, found.queues)
 }
 
@@ -73,6 +87,145 @@ impl Found {
                         BACKLOG_PACKETS,
                     )
                 });
+            }
+            self.received(figures, core.core);
+        }
+    }
+
+    /// What a core's soft interrupts receive from interfaces. By Little's law as much stands there
+    /// as arrives while they wait for their turn.
+    fn received(&mut self, figures: &Figures, core: usize) {
+        let softirq = End::Device(self.devices.len() - 1);
+        let own = figures.polls.iter().filter(|poll| poll.core == core);
+        for poll in own.filter(|poll| poll.packets_per_s >= PACKETS_PER_S) {
+            let name = format!("interface {}", poll.interface).replace('.', "_");
+            let known = self.devices.iter().position(|device| device.name == name);
+            let from = known.unwrap_or(self.devices.len());
+            if known.is_none() {
+                self.devices.push(Device {
+                    name,
+                    kind: "interface",
+                    busy_ratio: 0.0,
+                    core: None,
+                });
+            }
+            self.queues.push(Queue {
+                to: softirq,
+                mean_messages: poll.packets_per_s * poll.wait_mean_ns / 1e9,
+                ..self.queue(
+                    End::Device(from),
+                    QueueKind::Napi,
+                    poll.packets_per_s,
+                    POLLED,
+                )
+            });
+        }
+    }
+
+    /// Rings of io_uring: what is under way, and what is completed and waits for the program.
+    fn urings(&mut self, figures: &Figures, groups: &[Group]) {
+        let mut sums: BTreeMap<usize, UringSum> = BTreeMap::new();
+        for ring in figures
+            .urings
+            .iter()
+            .filter(|ring| ring.requests_per_s >= REQUESTS_PER_S)
+        {
+            let user = busiest(groups, ring.pid);
+            let sum = user.map(|user| sums.entry(user).or_default());
+            if let (Some(sum), Some(under_way)) = (sum, ring.under_way_mean) {
+                sum.requests_per_s += ring.requests_per_s;
+                sum.under_way += under_way;
+                sum.standing += ring.standing_mean;
+                sum.capacity += f64::from(ring.capacity);
+                sum.busy_ratio = sum.busy_ratio.max(ring.busy_ratio);
+            }
+        }
+        for (user, sum) in sums {
+            self.devices.push(Device {
+                name: format!("io_uring of {}", groups[user].name),
+                kind: "uring",
+                busy_ratio: sum.busy_ratio,
+                core: None,
+            });
+            let (user, rate) = (End::Group(user), sum.requests_per_s);
+            let requests = self.queue(user, QueueKind::UringRequests, rate, sum.capacity);
+            self.queues.push(Queue {
+                mean_messages: sum.under_way,
+                ..requests.clone()
+            });
+            self.queues.push(Queue {
+                from: requests.to,
+                to: user,
+                kind: QueueKind::UringCompletions,
+                mean_messages: sum.standing,
+                answers: true,
+                ..requests
+            });
+        }
+    }
+
+    /// Pages that programs wrote, before the disk that is busiest.
+    fn dirty_pages(&mut self, figures: &Figures, groups: &[Group]) {
+        let Some(dirty) = figures.dirty else { return };
+        let disks = figures
+            .disks
+            .iter()
+            .map(|disk| (disk_name(&disk.name), disk.busy_ratio));
+        let busiest = disks.max_by(|a, b| a.1.total_cmp(&b.1));
+        let place = busiest.and_then(|(name, _)| self.devices.iter().position(|d| d.name == name));
+        let Some(place) = place.filter(|_| dirty.written_per_s >= PAGES_PER_S) else {
+            return;
+        };
+        let writes = |group: &Group| {
+            let waits = group.members.iter();
+            waits.map(|m| m.waited(Wait::DirtyThrottle)).sum::<f64>()
+        };
+        let throttled = (0..groups.len()).filter(|i| writes(&groups[*i]) >= FEEDS);
+        let most = throttled.max_by(|a, b| writes(&groups[*a]).total_cmp(&writes(&groups[*b])));
+        let from = most.map_or(End::Outside, End::Group);
+        let rate = dirty.written_per_s;
+        self.queues.push(Queue {
+            to: End::Device(place),
+            mean_messages: dirty.mean_pages,
+            message_bytes: Some(PAGE_BYTES),
+            ..self.queue(from, QueueKind::DirtyPages, rate, dirty.most_pages)
+        });
+    }
+
+    /// Cores that threads wait for. How long each was ready is exact, and so the length is that of
+    /// every moment; threads count for the core that they were on last.
+    fn cores(&mut self, figures: &Figures, groups: &[Group], shown: &[usize]) {
+        let length_s = figures.length_ns.max(1) as f64 / 1e9;
+        for core in &figures.cores {
+            let waits = |group: &Group| {
+                let own = group.members.iter().filter(|m| m.core == core.core);
+                own.fold((0.0, 0.0), |sum, member| {
+                    (
+                        sum.0 + member.times.ready_ratio,
+                        sum.1 + member.slices as f64 / length_s,
+                    )
+                })
+            };
+            let all: f64 = groups.iter().map(|group| waits(group).0).sum();
+            if all < WAIT {
+                continue;
+            }
+            self.devices.push(Device {
+                name: format!("core {}", core.core),
+                kind: "core",
+                busy_ratio: core.busy_ratio,
+                core: Some(core.core),
+            });
+            for group in shown {
+                let (mean, slices_per_s) = waits(&groups[*group]);
+                if mean >= WAITS {
+                    let room = groups[*group].members.len() as f64;
+                    let group = End::Group(*group);
+                    self.queues.push(Queue {
+                        mean_messages: mean,
+                        ..self.queue(group, QueueKind::RunQueue, slices_per_s, room)
+                    });
+                }
             }
         }
     }
@@ -129,7 +282,7 @@ impl Found {
         let all: f64 = waiters.iter().map(|(_, waited)| waited).sum();
         for disk in figures.disks.iter().filter(|disk| disk.busy_ratio >= BUSY) {
             self.devices.push(Device {
-                name: format!("disk {}", disk.name).replace('.', "_"),
+                name: disk_name(&disk.name),
                 kind: "device",
                 busy_ratio: disk.busy_ratio,
                 core: None,
@@ -165,4 +318,29 @@ impl Found {
             answers: false,
         }
     }
+}
+
+/// The rings of one stage.
+#[derive(Default)]
+struct UringSum {
+    requests_per_s: f64,
+    under_way: f64,
+    standing: f64,
+    capacity: f64,
+    busy_ratio: f64,
+}
+
+fn disk_name(name: &str) -> String {
+    format!("disk {name}").replace('.', "_")
+}
+
+/// The stage of a process that does most.
+fn busiest(groups: &[Group], pid: u32) -> Option<usize> {
+    let busy = |group: &Group| {
+        let own = group.members.iter().filter(|member| member.pid == pid);
+        own.map(|member| member.times.busy_ratio).reduce(f64::max)
+    };
+    let own = groups.iter().enumerate();
+    let own = own.filter_map(|(i, group)| Some((i, busy(group)?)));
+    own.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)
 }

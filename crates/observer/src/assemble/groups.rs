@@ -17,6 +17,10 @@ const RAN: f64 = 0.000_5;
 /// From this share on it is held up.
 const HELD: f64 = 0.05;
 
+/// The stage of the kernel's workers, and the process that starts them.
+const WORKERS: &str = "kworker";
+const KTHREADD: u32 = 2;
+
 /// One thread that did something, or was kept from it.
 #[derive(Debug, Clone)]
 pub struct Member {
@@ -28,6 +32,8 @@ pub struct Member {
     pub core: usize,
     /// Its times.
     pub times: StageTimes,
+    /// Times that it got a core.
+    pub slices: u64,
     /// What it slept in, as shares of the look.
     pub waits: Vec<(Sleep, f64)>,
 }
@@ -99,7 +105,11 @@ pub fn groups(figures: &Figures, roles: &Roles) -> Vec<Group> {
         .iter()
         .filter(|t| t.pid != std::process::id())
     {
-        let root = roots.get(&thread.pid).copied().unwrap_or(thread.pid);
+        // The kernel's workers do whatever is next: all of them are one stage.
+        let root = match stage_name(thread) {
+            worker if thread.is_kernel && worker == WORKERS => KTHREADD,
+            _ => roots.get(&thread.pid).copied().unwrap_or(thread.pid),
+        };
         let name = stage_name(thread);
         let key = (root, name.clone());
         let group = found.entry(key.clone()).or_insert(Group {
@@ -167,6 +177,9 @@ fn is_shell(name: &str) -> bool {
 /// `nginx`, `postgres:writer-#`; without what upsets a terminal or a profile.
 fn stage_name(thread: &ThreadFigures) -> String {
     let process = usable(&thread.process);
+    if thread.is_kernel && process.starts_with("kworker/") {
+        return WORKERS.into();
+    }
     match thread.name == thread.process || thread.is_kernel {
         true => process,
         false => format!("{process}:{}", without_numbers(&usable(&thread.name))),
@@ -217,6 +230,8 @@ fn name_apart(groups: &mut [Group]) {
 fn is_reserved(name: &str) -> bool {
     [ELSEWHERE, NOTHING].contains(&name)
         || name.starts_with("softirq core ")
+        || name.starts_with("core ")
+        || name.starts_with("io_uring of ")
         || name.starts_with("disk ")
         || name.starts_with("interface ")
 }
@@ -254,6 +269,7 @@ fn member(thread: &ThreadFigures, length_ns: u64, roles: &Roles) -> Member {
         tid: thread.tid,
         core: thread.core,
         times,
+        slices: thread.slices,
         waits,
     }
 }

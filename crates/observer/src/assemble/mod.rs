@@ -50,7 +50,7 @@ pub fn assemble(figures: &Figures, scope: &Scope) -> Result<Profile, Error> {
     let mut limits = limits::limits(figures, &groups);
     let shown = shown(figures, scope, &groups, &queues, &limits)?;
     let shown = order::order(&shown, &queues);
-    let (devices, before_them) = devices::devices(figures, &groups);
+    let (devices, before_them) = devices::devices(figures, &groups, &shown);
     queues.extend(before_them);
     let picture = Picture {
         figures,
@@ -106,7 +106,7 @@ fn shown(
     // What a chosen one is joined with by a queue belongs to it.
     loop {
         let before = chosen.len();
-        for queue in queues {
+        for queue in queues.iter().filter(|queue| queue.kind.is_flow()) {
             if let (End::Group(a), End::Group(b)) = (queue.from, queue.to)
                 && (chosen.contains(&a) || chosen.contains(&b))
             {
@@ -307,6 +307,13 @@ fn kind(kind: QueueKind) -> &'static str {
         QueueKind::Unix => "unix",
         QueueKind::Accept => "accept",
         QueueKind::Wake => "wake",
+        QueueKind::Event => "event",
+        QueueKind::RunQueue => "run",
+        QueueKind::UringRequests => "request",
+        QueueKind::UringCompletions => "completion",
+        QueueKind::Work => "work",
+        QueueKind::DirtyPages => "dirty",
+        QueueKind::Napi => "received",
         QueueKind::Disk => "disk",
         QueueKind::Softnet => "backlog",
         QueueKind::Qdisc => "qdisc",

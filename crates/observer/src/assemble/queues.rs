@@ -10,7 +10,12 @@ use super::roles::Roles;
 use crate::figures::{Figures, PipeFigures, SocketFigures};
 
 /// Messages of this length are counted where the kernel counts only bytes.
-const PAGE_BYTES: f64 = 4096.0;
+pub(super) const PAGE_BYTES: f64 = 4096.0;
+
+/// Work that a queue of the kernel's lets be under way at once: WQ_DFL_ACTIVE.
+const WORKS: f64 = 1024.0;
+/// Less work for the kernel's workers than this is not worth a line.
+const WORKS_PER_S: f64 = 20.0;
 
 /// One end of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,6 +122,7 @@ pub fn queues(figures: &Figures, groups: &[Group], roles: &Roles) -> Vec<Queue> 
     found.extend(datagrams(figures, &users));
     found.extend(unix(figures, &users));
     found.extend(wakes(figures, groups));
+    found.extend(works(figures, groups));
     found
 }
 
@@ -251,21 +257,21 @@ fn unix(figures: &Figures, users: &Users<'_>) -> Vec<Queue> {
 /// Threads of one process that hand work to others by waking them; how much stands there, only the
 /// program knows.
 fn wakes(figures: &Figures, groups: &[Group]) -> Vec<Queue> {
-    let mut stages: HashMap<u32, usize> = HashMap::new();
-    for (i, group) in groups.iter().enumerate() {
-        stages.extend(group.members.iter().map(|member| (member.tid, i)));
-    }
-    let mut sums: BTreeMap<(usize, usize), f64> = BTreeMap::new();
+    let stages = stages(groups);
+    let mut sums: BTreeMap<(usize, usize, bool), f64> = BTreeMap::new();
     for wake in &figures.wakes {
         if let (Some(from), Some(to)) = (stages.get(&wake.waker), stages.get(&wake.wakee)) {
-            *sums.entry((*from, *to)).or_default() += wake.wakes_per_s;
+            *sums.entry((*from, *to, wake.is_event)).or_default() += wake.wakes_per_s;
         }
     }
-    let apart = sums.into_iter().filter(|((from, to), _)| from != to);
-    let queue = |((from, to), wakes_per_s)| Queue {
+    let apart = sums.into_iter().filter(|((from, to, _), _)| from != to);
+    let queue = |((from, to, is_event), wakes_per_s)| Queue {
         from: End::Group(from),
         to: End::Group(to),
-        kind: QueueKind::Wake,
+        kind: match is_event {
+            true => QueueKind::Event,
+            false => QueueKind::Wake,
+        },
         number: 0,
         messages_per_s: wakes_per_s,
         mean_messages: 0.0,
@@ -275,6 +281,47 @@ fn wakes(figures: &Figures, groups: &[Group]) -> Vec<Queue> {
         rate_is_bound: false,
         answers: false,
     };
+    apart.map(queue).collect()
+}
+
+/// The stage of every thread.
+fn stages(groups: &[Group]) -> HashMap<u32, usize> {
+    let mut stages = HashMap::new();
+    for (i, group) in groups.iter().enumerate() {
+        stages.extend(group.members.iter().map(|member| (member.tid, i)));
+    }
+    stages
+}
+
+/// Work for the kernel's workers. By Little's law as much stands as comes in while one waits.
+fn works(figures: &Figures, groups: &[Group]) -> Vec<Queue> {
+    let stages = stages(groups);
+    let mut sums: BTreeMap<(End, usize), (f64, f64)> = BTreeMap::new();
+    for work in &figures.works {
+        let Some(to) = stages.get(&work.worker) else {
+            continue;
+        };
+        let from = stages.get(&work.giver);
+        let from = from.map_or(End::Outside, |from| End::Group(*from));
+        let sum = sums.entry((from, *to)).or_default();
+        sum.0 += work.works_per_s;
+        sum.1 += work.works_per_s * work.wait_mean_ns / 1e9;
+    }
+    let queue = |((from, to), (works_per_s, mean)): ((End, usize), (f64, f64))| Queue {
+        from,
+        to: End::Group(to),
+        kind: QueueKind::Work,
+        number: 0,
+        messages_per_s: works_per_s,
+        mean_messages: mean,
+        capacity_messages: WORKS,
+        message_bytes: None,
+        dropped_per_s: 0.0,
+        rate_is_bound: false,
+        answers: false,
+    };
+    let busy = sums.into_iter().filter(|(_, sum)| sum.0 >= WORKS_PER_S);
+    let apart = busy.filter(|((from, to), _)| *from != End::Group(*to));
     apart.map(queue).collect()
 }
 

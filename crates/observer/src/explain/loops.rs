@@ -1,10 +1,10 @@
 //! A closed loop with too little under way: the client waits for its answers, and nobody is busy.
 
 use brigade_model::explain::{Part, Verdict};
-use brigade_model::profile::Wait;
+use brigade_model::profile::{QueueKind, Wait};
 use brigade_model::words::{percent, plain, rate, time};
 
-use super::view::View;
+use super::view::{QueueView, View};
 use super::{Finding, confidence};
 
 /// A client that waits for answers for this share of its time has nothing else to do.
@@ -15,7 +15,7 @@ const ANSWERS_PER_S: f64 = 5.0;
 pub(super) fn find(view: &View<'_>) -> Option<Finding> {
     let clients = view.stages().filter(|stage| is_client(view, *stage));
     let client = clients.max_by(|a, b| waits(view, *a).total_cmp(&waits(view, *b)))?;
-    let answers_per_s: f64 = view.inputs(client).map(|queue| queue.messages_per_s).sum();
+    let answers_per_s = answers(view, client);
     let threads = view.profile.stages[client].replicas.len();
     let trip_ns = threads as f64 * waits(view, client) / answers_per_s * 1e9;
     let way = way(view, client);
@@ -48,9 +48,20 @@ pub(super) fn find(view: &View<'_>) -> Option<Finding> {
         rate(answers_per_s),
         time(Some(trip_ns))
     )];
+    finding.evidence.push(circle(view, client, &way, trip_ns));
     finding
         .evidence
         .extend(way.iter().map(|stage| view.line(*stage)));
+    let others = view
+        .stages()
+        .filter(|other| *other != client && is_client(view, *other));
+    finding.evidence.extend(others.map(|other| {
+        format!(
+            "{} waits for answers, too, {} of the time",
+            plain(view.name(other)),
+            percent(waits(view, other))
+        )
+    }));
     let longest = part.map_or(String::new(), |stage| {
         format!(" Most of the way is in {}.", plain(view.name(stage)))
     });
@@ -67,10 +78,36 @@ fn waits(view: &View<'_>, stage: usize) -> f64 {
 }
 
 fn is_client(view: &View<'_>, stage: usize) -> bool {
-    let answered: f64 = view.inputs(stage).map(|queue| queue.messages_per_s).sum();
-    let asks = view.outputs(stage).any(|queue| queue.messages_per_s > 0.0);
+    let answered = answers(view, stage);
+    let mut asked = view.outputs(stage).filter(|queue| carries(queue));
+    let asks = asked.any(|queue| queue.messages_per_s > 0.0);
     let awaits = view.times(stage).awaiting_ratio >= WAITS;
     asks && awaits && waits(view, stage) >= WAITS && answered >= ANSWERS_PER_S
+}
+
+/// Whether requests and answers go through it.
+fn carries(queue: &QueueView<'_>) -> bool {
+    let kinds = [QueueKind::Tcp, QueueKind::Unix, QueueKind::Pipe];
+    queue.linux.is_some_and(|linux| kinds.contains(&linux.kind))
+}
+
+fn answers(view: &View<'_>, client: usize) -> f64 {
+    let inputs = view.inputs(client).filter(|queue| carries(queue));
+    inputs.map(|queue| queue.messages_per_s).sum()
+}
+
+/// The critical loop in a line: who waits for whom, and how long a turn takes.
+fn circle(view: &View<'_>, client: usize, way: &[usize], trip_ns: f64) -> String {
+    let own = plain(view.name(client));
+    let names: Vec<String> = way.iter().map(|stage| plain(view.name(*stage))).collect();
+    let names = match names.is_empty() {
+        true => "(not to be seen)".to_owned(),
+        false => names.join(" > "),
+    };
+    format!(
+        "the critical loop: {own} > {names} > {own}, {} a turn",
+        time(Some(trip_ns))
+    )
 }
 
 /// The stages that a client's requests go through, in data order.
@@ -78,7 +115,7 @@ fn way(view: &View<'_>, client: usize) -> Vec<usize> {
     let mut way: Vec<usize> = Vec::new();
     let mut ends = vec![client];
     while let Some(at) = ends.pop() {
-        for queue in view.outputs(at) {
+        for queue in view.outputs(at).filter(|queue| carries(queue)) {
             if queue.to != client && !way.contains(&queue.to) && view.is_program(queue.to) {
                 way.push(queue.to);
                 ends.push(queue.to);

@@ -1,13 +1,16 @@
 //! A stage or a core that is busy nearly always.
 
 use brigade_model::explain::Verdict;
+use brigade_model::profile::QueueKind;
 use brigade_model::words::{percent, plain};
 
-use super::view::View;
+use super::view::{QueueView, View};
 use super::{Finding, SATURATED, confidence, gain, remedies};
 
 /// A stage that waits for a core so often, while the cores are busy, is held up by them.
 const READY: f64 = 0.2;
+/// Stages whose wait for a core is told, at most.
+const RUN_QUEUES: usize = 4;
 
 pub(super) fn find(view: &View<'_>) -> Option<Finding> {
     stage(view).or_else(|| core(view))
@@ -110,6 +113,18 @@ pub(super) fn core_of(view: &View<'_>, stage: usize) -> Option<Finding> {
     finding
         .evidence
         .extend(others.iter().map(|other| view.line(*other)));
+    let run_queues = view.beside.iter().filter(|queue| {
+        let waits = queue
+            .linux
+            .is_some_and(|own| own.kind == QueueKind::RunQueue);
+        waits && (all_busy || view.name(queue.to) == format!("core {}", core.id))
+    });
+    let mut run_queues: Vec<&QueueView<'_>> = run_queues.collect();
+    run_queues.sort_by(|a, b| b.mean.total_cmp(&a.mean));
+    let longest = run_queues.into_iter().take(RUN_QUEUES);
+    finding
+        .evidence
+        .extend(longest.map(|queue| queue.line(view)));
     finding.remedy = Some(remedies::core(view, stage, core.id, all_busy));
     finding.gain = gain::another_core(view);
     Some(finding)

@@ -10,7 +10,10 @@ use brigade_model::words::{percent, plain, rate, three, time};
 pub struct View<'a> {
     pub profile: &'a Profile,
     pub linux: Option<&'a Linux>,
+    /// Queues that carry what a stage hands on.
     pub queues: Vec<QueueView<'a>>,
+    /// Those before cores and before the kernel's workers.
+    pub beside: Vec<QueueView<'a>>,
 }
 
 /// One queue with its ends.
@@ -43,10 +46,14 @@ impl<'a> View<'a> {
                 messages_per_s: edge.rings.iter().map(|ring| ring.messages_per_s).sum(),
             })
         };
+        let all = profile.edges.iter().filter_map(queue);
+        let (queues, beside) =
+            all.partition(|queue| queue.linux.is_none_or(|linux| linux.kind.is_flow()));
         View {
             profile,
             linux,
-            queues: profile.edges.iter().filter_map(queue).collect(),
+            queues,
+            beside,
         }
     }
 
@@ -217,6 +224,13 @@ pub fn name(kind: QueueKind) -> &'static str {
         QueueKind::Unix => "unix socket",
         QueueKind::Accept => "accept queue",
         QueueKind::Wake => "wake-ups",
+        QueueKind::Event => "events (epoll)",
+        QueueKind::RunQueue => "run queue",
+        QueueKind::UringRequests => "requests of io_uring",
+        QueueKind::UringCompletions => "completions of io_uring",
+        QueueKind::Work => "work for the kernel",
+        QueueKind::DirtyPages => "dirty pages",
+        QueueKind::Napi => "received packets",
         QueueKind::Disk => "requests of a disk",
         QueueKind::Softnet => "backlog of packets",
         QueueKind::Qdisc => "queueing discipline",

@@ -6,8 +6,8 @@ use brigade_model::profile::Wait;
 
 use super::{Ended, Look, PIPES_MAX, PipeTally, counters, own_ns};
 use crate::figures::{
-    BlockFigures, Figures, PipeFigures, QdiscFigures, QuotaFigures, SocketFigures, SoftnetFigures,
-    UnixFigures, WakeFigures,
+    BlockFigures, DirtyFigures, Figures, PipeFigures, PollFigures, QdiscFigures, QuotaFigures,
+    SocketFigures, SoftnetFigures, UnixFigures, UringFigures, WakeFigures, WorkFigures,
 };
 use crate::sources::descriptors::{Descriptors, Holder};
 use crate::sources::groups::Groups;
@@ -54,6 +54,10 @@ impl Look {
             qdiscs: self.qdisc_figures(length_ns),
             unix: self.unix_figures(&counted),
             softnet: self.softnet_figures(length_ns),
+            polls: polls(&counted),
+            urings: self.uring_figures(length_ns),
+            works: works(&counted),
+            dirty: self.dirty_figures(length_ns),
             wakes: wakes(&counted),
             cores: cores::between(&self.cores, &cores_after),
             disks: disks::between(&self.disks, &disks::read(), length_ns),
@@ -196,6 +200,32 @@ impl Look {
             }
         };
         self.softnet.iter().map(figures).collect()
+    }
+
+    fn uring_figures(&self, length_ns: u64) -> Vec<UringFigures> {
+        let figures = |ring: &super::UringTally| UringFigures {
+            pid: ring.holder.pid,
+            requests_per_s: per_s(
+                u64::from(ring.last.taken.wrapping_sub(ring.first.taken)),
+                self.learned_ns(length_ns),
+            ),
+            under_way_mean: (!ring.untold).then(|| ring.under_way / ring.samples.max(1.0)),
+            busy_ratio: ring.busy / ring.samples.max(1.0),
+            standing_mean: ring.standing / ring.samples.max(1.0),
+            capacity: ring.first.capacity,
+        };
+        self.urings.values().map(figures).collect()
+    }
+
+    fn dirty_figures(&self, length_ns: u64) -> Option<DirtyFigures> {
+        let (first, now) = (self.dirty.first()?, super::dirty()?);
+        let pages = self.dirty.iter().chain([&now]).map(|reading| reading.pages);
+        let written = now.written_total.saturating_sub(first.written_total);
+        Some(DirtyFigures {
+            mean_pages: pages.sum::<u64>() as f64 / (self.dirty.len() + 1) as f64,
+            most_pages: now.most_pages as f64,
+            written_per_s: per_s(written, length_ns),
+        })
     }
 
     fn unix_figures(&self, counted: &Counted) -> Vec<UnixFigures> {
@@ -359,16 +389,42 @@ fn is_active(thread: &ThreadFigures, length_ns: u64) -> bool {
     thread.running_ns as f64 > ACTIVE * length_ns as f64
 }
 
-/// Wakes of threads at condition variables by other threads of their process.
+/// What was polled, with how long the core's soft interrupts waited for their turn.
+fn polls(counted: &Counted) -> Vec<PollFigures> {
+    let figures = |((core, interface), packets): (&(usize, String), &u64)| {
+        let (runs, wait_ns) = counted.receives.get(core).copied().unwrap_or_default();
+        PollFigures {
+            core: *core,
+            interface: interface.clone(),
+            packets_per_s: per_s(*packets, counted.open_ns),
+            wait_mean_ns: wait_ns as f64 / runs.max(1) as f64,
+        }
+    };
+    counted.polled.iter().map(figures).collect()
+}
+
+fn works(counted: &Counted) -> Vec<WorkFigures> {
+    let figures = |((giver, worker), (works, wait_ns)): (&(u32, u32), &(u64, u64))| WorkFigures {
+        giver: *giver,
+        worker: *worker,
+        works_per_s: per_s(*works, counted.open_ns),
+        wait_mean_ns: *wait_ns as f64 / (*works).max(1) as f64,
+    };
+    counted.works.iter().map(figures).collect()
+}
+
+/// Wakes of threads at condition variables, or in `epoll_wait`, by other threads of their process.
 fn wakes(counted: &Counted) -> Vec<WakeFigures> {
     let counted_s = (counted.open_ns as f64 / 1e9).max(1e-9);
     let own = counted.wakes.iter().filter(|((waker, wakee, wait), _)| {
-        waker.0 == wakee.0 && waker.1 != wakee.1 && *wait == Wait::Futex
+        let waits = [Wait::Futex, Wait::Poll, Wait::TimedPoll];
+        waker.0 == wakee.0 && waker.1 != wakee.1 && waits.contains(wait)
     });
-    let figures = own.map(|((waker, wakee, _), wakes)| WakeFigures {
+    let figures = own.map(|((waker, wakee, wait), wakes)| WakeFigures {
         pid: waker.0,
         waker: waker.1,
         wakee: wakee.1,
+        is_event: *wait != Wait::Futex,
         wakes_per_s: *wakes as f64 / counted_s,
     });
     figures.collect()

@@ -9,7 +9,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::Error;
 use crate::namespaces::{self, Namespaces};
-use crate::procfs::{self, CoreStat, DiskStat, SoftnetStat};
+use crate::procfs::{self, CoreStat, DiskStat, SoftnetStat, UringStat};
 use crate::sources::descriptors::{Descriptors, Holder};
 use crate::sources::groups::{GroupLimits, Groups};
 use crate::sources::pipes;
@@ -17,11 +17,16 @@ use crate::sources::qdiscs::{self, Qdisc};
 use crate::sources::sockets::{self, Socket, Sockets};
 use crate::sources::threads::ThreadFigures;
 use crate::sources::unix::{self, UnixSocket};
+use crate::sources::urings;
 use crate::sources::windows::Counted;
 use crate::sources::{cores, disks};
 
 /// Pipes that are looked at, at most.
 const PIPES_MAX: usize = 256;
+/// Rings of io_uring that are looked at, at most.
+const URINGS_MAX: usize = 64;
+/// Dirty pages change slowly: they are counted once in so many readings of the sockets.
+const DIRTY_TURNS: u32 = 8;
 
 /// What is counted while a look lasts.
 pub(crate) struct Look {
@@ -36,6 +41,8 @@ pub(crate) struct Look {
     qdiscs: BTreeMap<(Option<u64>, u32, u32), QdiscTally>,
     unix: HashMap<u64, UnixTally>,
     softnet: BTreeMap<usize, SoftnetTally>,
+    urings: BTreeMap<u64, UringTally>,
+    dirty: Vec<DirtyReading>,
     limits: BTreeMap<u32, GroupLimits>,
     io: HashMap<u32, (u64, u64)>,
     namespaces: BTreeMap<Option<u64>, BTreeSet<u32>>,
@@ -86,6 +93,27 @@ struct SoftnetTally {
     samples: f64,
 }
 
+/// One ring, by its inode.
+struct UringTally {
+    holder: Holder,
+    first: UringStat,
+    last: UringStat,
+    under_way: f64,
+    busy: f64,
+    standing: f64,
+    samples: f64,
+    /// Its counters told what cannot be.
+    untold: bool,
+}
+
+/// Pages that are dirty or being written, that may be, and that were written so far.
+#[derive(Clone, Copy)]
+struct DirtyReading {
+    pages: u64,
+    most_pages: u64,
+    written_total: u64,
+}
+
 struct UnixTally {
     last: UnixSocket,
     bytes: f64,
@@ -132,6 +160,8 @@ impl Look {
             qdiscs: BTreeMap::new(),
             unix: HashMap::new(),
             softnet: BTreeMap::new(),
+            urings: BTreeMap::new(),
+            dirty: dirty().into_iter().collect(),
             limits: BTreeMap::new(),
             io: HashMap::new(),
             namespaces: namespaces.of_processes(procfs::numbers("/proc")),
@@ -154,6 +184,12 @@ impl Look {
         for pid in active {
             if let Some(bytes) = pipes::bytes_total(*pid) {
                 self.io.insert(*pid, bytes);
+            }
+        }
+        for holder in self.descriptors.urings().take(URINGS_MAX) {
+            if let Some(ring) = urings::read(holder) {
+                self.urings
+                    .insert(ring.inode, UringTally::begin(holder, ring));
             }
         }
         let pipes: Vec<u64> = self.descriptors.pipes().take(PIPES_MAX).collect();
@@ -194,6 +230,9 @@ impl Look {
                 pipe.capacity_bytes = length.capacity_bytes;
             }
         }
+        for ring in self.urings.values_mut() {
+            ring.take();
+        }
     }
 
     /// Asks what takes longer to answer.
@@ -201,6 +240,9 @@ impl Look {
         self.turn += 1;
         self.take_unix();
         self.take_softnet();
+        if self.turn.is_multiple_of(DIRTY_TURNS) {
+            self.dirty.extend(dirty());
+        }
         for (namespace, pids) in self.namespaces.clone() {
             let read = || Ok((sockets::read()?, qdiscs::read()?));
             let found = match (namespace, pids.first()) {
@@ -301,6 +343,47 @@ impl Look {
             tally.last = qdisc;
         }
     }
+}
+
+impl UringTally {
+    fn begin(holder: Holder, ring: UringStat) -> UringTally {
+        UringTally {
+            holder,
+            first: ring,
+            last: ring,
+            under_way: 0.0,
+            busy: 0.0,
+            standing: 0.0,
+            samples: 0.0,
+            untold: false,
+        }
+    }
+
+    fn take(&mut self) {
+        // Another ring may have got the descriptor.
+        let ring = urings::read(self.holder).filter(|ring| ring.inode == self.first.inode);
+        let Some(ring) = ring else { return };
+        match urings::under_way(&ring) {
+            Some(under_way) => {
+                self.under_way += f64::from(under_way);
+                self.busy += f64::from(u8::from(under_way > 0));
+            }
+            None => self.untold = true,
+        }
+        self.standing += f64::from(ring.completed.wrapping_sub(ring.reaped));
+        self.samples += 1.0;
+        self.last = ring;
+    }
+}
+
+fn dirty() -> Option<DirtyReading> {
+    let text = procfs::text("/proc/vmstat")?;
+    let figure = |name| procfs::vm_stat(&text, name);
+    Some(DirtyReading {
+        pages: figure("nr_dirty")?.saturating_add(figure("nr_writeback")?),
+        most_pages: figure("nr_dirty_threshold")?,
+        written_total: figure("nr_written")?,
+    })
 }
 
 /// Connections refused because their queue was full, and datagrams that arrived.

@@ -6,8 +6,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 pub use parse::{
-    CoreStat, DiskStat, SchedStat, SoftnetStat, SystemCall, cgroup_paths, core_stats, counter,
-    disk_stats, flags, inode, last_core, parent, sched_stat, softnet_stats, system_call,
+    CoreStat, DiskStat, SchedStat, SoftnetStat, SystemCall, UringStat, cgroup_paths, core_stats,
+    counter, disk_stats, flags, inode, last_core, parent, sched_stat, softnet_stats, system_call,
+    uring_stat, vm_stat,
 };
 
 use crate::Error;

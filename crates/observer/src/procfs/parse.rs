@@ -198,6 +198,46 @@ pub fn flags(text: &str) -> Option<u32> {
     u32::from_str_radix(line.trim(), 8).ok()
 }
 
+/// What a `/proc/PID/fdinfo/FD` of an io_uring says. Its counters are those of the kernel, 32 bits
+/// wide, and go round.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct UringStat {
+    /// Tells it from other rings.
+    pub inode: u64,
+    /// Requests that the kernel took.
+    pub taken: u32,
+    /// Completions that the kernel wrote.
+    pub completed: u32,
+    /// Completions that the program took.
+    pub reaped: u32,
+    /// Completions that it has room for.
+    pub capacity: u32,
+}
+
+/// Reads the part of an `fdinfo` that an io_uring has; none for other files.
+pub fn uring_stat(text: &str) -> Option<UringStat> {
+    let figure = |name: &str| {
+        let mut lines = text.lines();
+        Some(lines.find_map(|line| line.strip_prefix(name))?.trim())
+    };
+    let number = |name: &str| figure(name)?.parse::<u32>().ok();
+    let mask = u32::from_str_radix(figure("CqMask:")?.strip_prefix("0x")?, 16).ok()?;
+    Some(UringStat {
+        inode: figure("ino:")?.parse().ok()?,
+        taken: number("CachedSqHead:")?,
+        completed: number("CachedCqTail:")?,
+        reaped: number("CqHead:")?,
+        capacity: mask.checked_add(1)?,
+    })
+}
+
+/// One figure of `/proc/vmstat`.
+pub fn vm_stat(text: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines();
+    let figure = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
+    figure.trim().parse().ok()
+}
+
 /// The groups of a `/proc/PID/cgroup`: controllers (none for version 2) and path.
 pub fn cgroup_paths(text: &str) -> Vec<(String, String)> {
     let split = |line: &str| {
@@ -238,6 +278,22 @@ mod tests {
         assert_eq!(counter(text, "TcpExt", "ListenOverflows"), Some(42));
         assert_eq!(counter(text, "IpExt", "A"), Some(9));
         assert_eq!(counter(text, "TcpExt", "B"), None);
+    }
+
+    #[test]
+    fn a_ring_is_told_from_another_file_and_broken_ones_are_none() {
+        let text = "pos:\t0\nino:\t5\nSqMask:\t0xf\nCachedSqHead:\t30\nCqMask:\t0x1f\n\
+                    CqHead:\t9\nCqTail:\t12\nCachedCqTail:\t14\n";
+        let ring = uring_stat(text).unwrap();
+        assert_eq!((ring.inode, ring.taken, ring.completed), (5, 30, 14));
+        assert_eq!((ring.reaped, ring.capacity), (9, 32));
+        for broken in ["", "ino:\t5\n", &text.replace("0x1f", "0xffffffff")] {
+            assert_eq!(uring_stat(broken), None);
+        }
+        assert_eq!(
+            vm_stat("nr_dirty_threshold 9\nnr_dirty 70\n", "nr_dirty"),
+            Some(70)
+        );
     }
 
     #[test]

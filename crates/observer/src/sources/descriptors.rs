@@ -1,6 +1,7 @@
 //! Who holds which pipe or socket: the links in /proc/PID/fd.
 
 use std::collections::{HashMap, HashSet};
+use std::path::Path;
 
 use crate::procfs;
 
@@ -51,6 +52,7 @@ impl Descriptors {
                 Some(Some(("pipe", inode))) => ("pipe", inode),
                 Some(Some(("socket", inode))) => ("socket", inode),
                 Some(None) if link.starts_with("/") => ("file", 0),
+                _ if link == Path::new("anon_inode:[io_uring]") => ("uring", 0),
                 _ => ("other", 0),
             };
             self.kinds.insert(holder, (kind, inode));
@@ -60,7 +62,7 @@ impl Descriptors {
         }
     }
 
-    /// What a descriptor is (`pipe`, `socket`, `file`, `other`), and its inode.
+    /// What a descriptor is (`pipe`, `socket`, `file`, `uring`, `other`), and its inode.
     pub fn kind(&self, holder: Holder) -> Option<(&'static str, u64)> {
         self.kinds.get(&holder).copied()
     }
@@ -75,6 +77,12 @@ impl Descriptors {
         let pipes = self.kinds.values().filter(|(kind, _)| *kind == "pipe");
         let inodes: HashSet<u64> = pipes.map(|(_, inode)| *inode).collect();
         inodes.into_iter()
+    }
+
+    /// All rings of io_uring that were seen.
+    pub fn urings(&self) -> impl Iterator<Item = Holder> {
+        let rings = self.kinds.iter().filter(|(_, (kind, _))| *kind == "uring");
+        rings.map(|(holder, _)| *holder)
     }
 
     /// Processes whose descriptors may not be seen.

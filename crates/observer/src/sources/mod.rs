@@ -11,4 +11,5 @@ pub mod qdiscs;
 pub mod sockets;
 pub mod threads;
 pub mod unix;
+pub mod urings;
 pub mod windows;

@@ -55,6 +55,8 @@ pub struct ThreadFigures {
     pub ready_ns: u64,
     /// Time asleep.
     pub sleeping_ns: u64,
+    /// Times that it got a core.
+    pub slices: u64,
     /// What it slept in, as shares of the time asleep; none when that could not be seen.
     pub sleeps: Vec<(Sleep, f64)>,
     /// Whether it is one of the kernel's own.
@@ -202,7 +204,8 @@ impl Threads {
                 known.tally.extend(asleep.map(|asleep| (asleep.sleep, 1)));
             }
             let ran_ns = known.last.running_ns.saturating_sub(known.began.running_ns);
-            let core = match ran_ns >= RAN_NS {
+            let ready_ns = known.last.ready_ns.saturating_sub(known.began.ready_ns);
+            let core = match ran_ns.max(ready_ns) >= RAN_NS {
                 true => core(known.pid, *tid),
                 false => 0,
             };
@@ -424,6 +427,7 @@ fn thread(
         running_ns,
         ready_ns,
         sleeping_ns: length_ns - running_ns - ready_ns,
+        slices: known.last.slices.saturating_sub(known.began.slices),
         sleeps: sleeps.collect(),
         is_kernel: process.is_kernel,
     };

@@ -35,6 +35,12 @@ pub struct Counted {
     pub unix: BTreeMap<(u32, u64, u64), (u64, u64)>,
     /// Wakes out of a wait.
     pub wakes: BTreeMap<WakeKey, u64>,
+    /// By core: how often its soft interrupts received packets, and how long they waited, in all.
+    pub receives: BTreeMap<usize, (u64, u64)>,
+    /// Packets by core and interface.
+    pub polled: BTreeMap<(usize, String), u64>,
+    /// By the giving and the working thread: how much work, and how long it waited, in all.
+    pub works: BTreeMap<(u32, u32), (u64, u64)>,
 }
 
 /// The source.
@@ -142,6 +148,25 @@ impl Counted {
             *messages += sent.messages;
             *bytes += sent.bytes;
         }
+        for receive in &reading.receives {
+            add(
+                &mut self.receives,
+                receive.core,
+                (receive.runs, receive.wait_ns),
+            );
+        }
+        for poll in reading
+            .polls
+            .iter()
+            .filter(|poll| !poll.interface.is_empty())
+        {
+            let key = (poll.core, poll.interface.clone());
+            *self.polled.entry(key).or_default() += poll.packets;
+        }
+        for work in &reading.works {
+            let key = (work.giver.1, work.worker.1);
+            add(&mut self.works, key, (work.works, work.wait_ns));
+        }
         for wake in &reading.wakes {
             let slept = call(wake.number, [0; 5]);
             if let Some(slept) = wait::sleep(slept) {
@@ -176,6 +201,11 @@ impl Counted {
             thread.sleeps = shares.collect();
         }
     }
+}
+
+fn add<K: Ord>(sums: &mut BTreeMap<K, (u64, u64)>, key: K, more: (u64, u64)) {
+    let sum = sums.entry(key).or_default();
+    *sum = (sum.0 + more.0, sum.1 + more.1);
 }
 
 fn call(number: i64, arguments: [u64; 5]) -> SystemCall {
@@ -217,6 +247,7 @@ mod tests {
             running_ns: 0,
             ready_ns: 0,
             sleeping_ns: 1000,
+            slices: 1,
             sleeps,
             is_kernel: false,
         }

@@ -34,6 +34,7 @@ impl Program {
             running_ns: 0,
             ready_ns: 0,
             sleeping_ns: 0,
+            slices: 0,
             sleeps: Vec::new(),
             is_kernel: false,
         };

@@ -103,6 +103,7 @@ pub fn cases(seed: u64, port: u16) -> Vec<Case> {
         convoy(draw),
         few_requests(draw, &address()),
         shared_core(draw),
+        busy_disk(draw),
     ];
     cases.extend([
         quota(draw),
@@ -227,6 +228,23 @@ fn shared_core(draw: &mut Draw) -> Case {
     )
 }
 
+/// More reads than a disk can answer.
+fn busy_disk(draw: &mut Draw) -> Case {
+    let threads = draw.between(8, 24);
+    Case {
+        need: Need::File,
+        ..case(
+            format!("{threads} threads read a file past the cache, 1 MiB at a time"),
+            vec![part(
+                "disk-reader",
+                "plant-disk",
+                &[&"FILE", &threads, &256],
+            )],
+            Expected::Stage("plant-disk", &[9]),
+        )
+    }
+}
+
 /// A pipe pipeline whose middle is throttled.
 fn quota(draw: &mut Draw) -> Case {
     let percent = draw.between(10, 30);
@@ -287,7 +305,7 @@ fn block_limit(draw: &mut Draw) -> Case {
         need: Need::BlockLimit { megabytes },
         ..case(
             format!("direct reads limited to {megabytes} MB/s"),
-            vec![part("disk-reader", "plant-reads", &[&"FILE"]).inside()],
+            vec![part("disk-reader", "plant-reads", &[&"FILE", &1, &1]).inside()],
             Expected::Stage("plant-reads", &[3]),
         )
     }

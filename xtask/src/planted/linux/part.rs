@@ -63,7 +63,7 @@ pub fn run(kind: &str, arguments: &[&str]) -> io::Result<()> {
         "udp-source" => udp_source(text(0)?, number(1)?),
         "convoy" => convoy(number(0)?, number(1)?),
         "packets" => packets(number(0)?),
-        "disk-reader" => disk_reader(text(0)?),
+        "disk-reader" => disk_readers(text(0)?, number(1)?, number(2)? as usize * BLOCK_BYTES),
         "disk-writer" => disk_writer(text(0)?),
         "ping-pong" => ping_pong(number(0)?),
         "sockets" => sockets(number(0)?),
@@ -357,20 +357,30 @@ fn sockets(connections: u64) -> io::Result<()> {
     }
 }
 
-/// Reads a file around its disk cache, again and again.
-fn disk_reader(path: &str) -> io::Result<()> {
+/// Threads that read a file without the cache, a block after the other, over and over.
+fn disk_readers(path: &str, threads: u64, block_bytes: usize) -> io::Result<()> {
+    std::thread::scope(|scope| {
+        let readers: Vec<_> = (0..threads)
+            .map(|_| scope.spawn(|| disk_reader(path, block_bytes)))
+            .collect();
+        let ended = readers.into_iter().map(|reader| reader.join());
+        ended.flatten().fold(Ok(()), |all, one| all.and(one))
+    })
+}
+
+fn disk_reader(path: &str, block_bytes: usize) -> io::Result<()> {
     let direct = rustix::fs::OFlags::DIRECT.bits() as i32;
     let file = OpenOptions::new()
         .read(true)
         .custom_flags(direct)
         .open(path)?;
-    let blocks = (file.metadata()?.len() / BLOCK_BYTES as u64).max(1);
+    let blocks = (file.metadata()?.len() / block_bytes as u64).max(1);
     // Direct reads want an address that is a multiple of the disk's block.
-    let mut buffer = vec![0; 2 * BLOCK_BYTES];
+    let mut buffer = vec![0; block_bytes + BLOCK_BYTES];
     let shift = buffer.as_ptr().align_offset(BLOCK_BYTES);
     for block in (0..blocks).cycle() {
-        let aligned = &mut buffer[shift..shift + BLOCK_BYTES];
-        file.read_exact_at(aligned, block * BLOCK_BYTES as u64)?;
+        let aligned = &mut buffer[shift..shift + block_bytes];
+        file.read_exact_at(aligned, block * block_bytes as u64)?;
     }
     Ok(())
 }

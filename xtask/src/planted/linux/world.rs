@@ -2,6 +2,7 @@
 //! down when dropped.
 
 use std::fs;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -13,6 +14,8 @@ use crate::figures::child;
 pub enum Need {
     /// Nothing; no privilege either.
     Nothing,
+    /// A file on a disk; no privilege either.
+    File,
     /// A control group with a quota.
     Quota {
         /// Percent of a core.
@@ -57,6 +60,7 @@ impl World {
         let mut world = World::default();
         let done = match need {
             Need::Nothing => Ok(()),
+            Need::File => world.file_on_disk(folder),
             _ if !rustix::process::geteuid().is_root() => Err("needs root".into()),
             Need::Quota { percent } => world.quota(percent),
             Need::Link { megabits } => world.link(megabits),
@@ -144,13 +148,24 @@ impl World {
         }
     }
 
-    fn block_limit(&mut self, megabytes: u64, folder: &Path) -> Result<(), String> {
+    fn file_on_disk(&mut self, folder: &Path) -> Result<(), String> {
         let file = folder.join("reads");
-        fs::write(&file, vec![7; 8 << 20]).map_err(|error| error.to_string())?;
-        let opened = fs::File::open(&file).and_then(|file| file.sync_all());
-        opened.map_err(|error| error.to_string())?;
-        let device = device_of(&file)?;
+        fs::write(&file, vec![7; 64 << 20]).map_err(|error| error.to_string())?;
+        let synced = fs::File::open(&file).and_then(|file| file.sync_all());
+        synced.map_err(|error| error.to_string())?;
+        let direct = rustix::fs::OFlags::DIRECT.bits() as i32;
+        let opened = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(direct)
+            .open(&file);
+        opened.map_err(|error| format!("no file can be read past the cache: {error}"))?;
         self.file = Some(file);
+        Ok(())
+    }
+
+    fn block_limit(&mut self, megabytes: u64, folder: &Path) -> Result<(), String> {
+        self.file_on_disk(folder)?;
+        let device = device_of(&folder.join("reads"))?;
         let group = self.group("blkio")?;
         let per_s = megabytes * 1_000_000;
         let first = group.join("blkio.throttle.read_bps_device");
