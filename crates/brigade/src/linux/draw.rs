@@ -138,7 +138,7 @@ impl Drawing<'_> {
             Some(queue) => format!("{} {}", kind(queue.kind), number(edge))
                 .trim_end()
                 .into(),
-            None => "queue".into(),
+            None => "queue".to_owned(),
         };
         let label = fit(
             &format!("{what} {} {}", if down { ">" } else { "<" }, plain(other)),
