@@ -339,3 +339,21 @@ fn a_scope_shows_a_process_and_what_its_queues_join_it_with() {
     assert_eq!(shown(&Scope::Process(4)), ["other"]);
     assert!(assemble(&figures, &Scope::Port(80)).is_err());
 }
+
+#[test]
+fn threads_that_never_run_wait_for_no_lock_whatever_value_they_sleep_at() {
+    let sleeper = |tid| {
+        Program::new(1, "db")
+            .thread(tid)
+            .asleep_at(Wait::Lock, 1.0, 0x7f00)
+    };
+    let convoy = |slices| {
+        let threads = (1..=3).map(|tid| sleeper(tid).slices(slices));
+        machine(threads.collect())
+    };
+    is(named(&convoy(20)), "db", 8);
+    assert_eq!(said(&convoy(0)).verdict, Verdict::Idle);
+    // One thread alone has nobody to wait for.
+    let alone = machine(vec![sleeper(1)]);
+    assert_eq!(said(&alone).verdict, Verdict::Idle);
+}

@@ -11,7 +11,9 @@ use crate::read::{self, Reading};
 
 static OBJECT: &[u8] = include_bytes_aligned!("../bpf/observe.bpf.o");
 
-/// Programs at tracepoints: name, tracepoint, and what is missing without it.
+/// Programs at tracepoints: name, tracepoint, and what is missing without it. The first ones count in
+/// every window, the rest only where it is asked for: attaching takes about as long for each as a
+/// hundred events.
 const PROGRAMS: [(&str, &str, &str); 9] = [
     ("on_switch", "sched_switch", WAITS),
     ("on_wakeup", "sched_wakeup", WAITS),
@@ -27,6 +29,7 @@ const PROGRAMS: [(&str, &str, &str); 9] = [
     ("on_queue_work", "workqueue_queue_work", WORKS),
     ("on_execute", "workqueue_execute_start", WORKS),
 ];
+const ALWAYS: usize = 3;
 const WAITS: &str = "what threads sleep in, exactly, and who wakes whom";
 const RECEIVES: &str = "how long packets wait for a core's soft interrupts";
 const WORKS: &str = "who gives work to the kernel's workers";
@@ -49,6 +52,7 @@ pub struct Probes {
     links: Vec<(&'static str, BtfTracePointLinkId)>,
     window: u64,
     began_ns: u64,
+    is_whole: bool,
 }
 
 impl Probes {
@@ -93,6 +97,7 @@ impl Probes {
             links: Vec::new(),
             window: 0,
             began_ns: 0,
+            is_whole: true,
         };
         probes.attach();
         probes.detach();
@@ -104,11 +109,13 @@ impl Probes {
         &self.refused
     }
 
-    /// Opens a window: from now on events are counted.
+    /// Opens a window: from now on events are counted; soft interrupts and the work of the kernel's
+    /// workers only if it is to be whole.
     ///
     /// # Errors
     /// When the kernel does not take its number.
-    pub fn open(&mut self) -> Result<(), ProbesError> {
+    pub fn open(&mut self, whole: bool) -> Result<(), ProbesError> {
+        self.is_whole = whole;
         self.attach();
         self.window += 1;
         self.began_ns = now_ns();
@@ -127,13 +134,19 @@ impl Probes {
             number: self.window,
             began_ns: self.began_ns,
             end_ns,
+            is_whole: self.is_whole,
         };
         read::reading(&mut self.ebpf, &window)
     }
 
     /// Attaches what was loaded; what is refused is refused for good.
     fn attach(&mut self) {
-        for (name, _, missing) in PROGRAMS {
+        let programs = if self.is_whole {
+            PROGRAMS.len()
+        } else {
+            ALWAYS
+        };
+        for (name, _, missing) in PROGRAMS.into_iter().take(programs) {
             if self.refused.iter().any(|refused| refused.program == name) {
                 continue;
             }

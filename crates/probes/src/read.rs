@@ -23,6 +23,9 @@ const ASLEEP: u32 = 3;
 pub struct Reading {
     /// How long the window was.
     pub length_ns: u64,
+    /// Whether soft interrupts and the work of the kernel's workers were counted. In a window that is
+    /// not whole a soft interrupt's wakes are those of the thread that it interrupted.
+    pub is_whole: bool,
     /// Threads that began or stopped running in it; others did the same all the time.
     pub threads: Vec<ThreadReading>,
     /// Who woke whom.
@@ -136,6 +139,7 @@ pub(crate) struct Window {
     pub number: u64,
     pub began_ns: u64,
     pub end_ns: u64,
+    pub is_whole: bool,
 }
 
 pub(crate) fn reading(ebpf: &mut Ebpf, window: &Window) -> Result<Reading, ProbesError> {
@@ -172,6 +176,7 @@ pub(crate) fn reading(ebpf: &mut Ebpf, window: &Window) -> Result<Reading, Probe
     };
     Ok(Reading {
         length_ns: window.end_ns.saturating_sub(window.began_ns),
+        is_whole: window.is_whole,
         threads: records
             .filter_map(|record| thread(record, window))
             .collect(),
@@ -302,6 +307,7 @@ mod tests {
         number: 7,
         began_ns: 1000,
         end_ns: 2000,
+        is_whole: true,
     };
 
     #[test]

@@ -82,7 +82,7 @@ fn look(probes: &mut Probes) -> Reading {
 /// A window, and how far a counter of the counted ones came in it. Attaching and detaching take
 /// their time, so the counter is read inside.
 fn look_counting(probes: &mut Probes, counter: &AtomicU64) -> (Reading, u64) {
-    probes.open().unwrap();
+    probes.open(true).unwrap();
     let before = counter.load(Ordering::Relaxed);
     std::thread::sleep(WINDOW);
     let after = counter.load(Ordering::Relaxed);

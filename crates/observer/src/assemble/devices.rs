@@ -7,7 +7,7 @@ use brigade_model::profile::{QueueKind, Wait};
 
 use super::groups::Group;
 use super::queues::{End, PAGE_BYTES, Queue};
-use crate::figures::{Figures, QdiscFigures};
+use crate::figures::{Figures, PollFigures, QdiscFigures};
 
 /// Devices are shown from this share of busy time on.
 const BUSY: f64 = 0.02;
@@ -18,7 +18,7 @@ const FEEDS: f64 = 0.05;
 /// A core that so many threads wait for, on average, has a queue that is worth a line; a stage is
 /// shown at it from this share of its time on.
 const WAIT: f64 = 0.1;
-const WAITS: f64 = 0.02;
+const WAITS: f64 = 0.05;
 /// Packets from an interface, requests of a ring, and dirty pages that are worth a line.
 const PACKETS_PER_S: f64 = 100.0;
 const REQUESTS_PER_S: f64 = 10.0;
@@ -70,12 +70,27 @@ impl Found {
             .iter()
             .filter(|core| core.softirq_ratio >= SOFTIRQ);
         for core in busy {
+            let polls = figures
+                .polls
+                .iter()
+                .filter(|poll| poll.core == core.core && poll.packets_per_s >= PACKETS_PER_S);
+            let polls: Vec<(usize, &PollFigures)> =
+                polls.map(|poll| (self.arrives_at(poll), poll)).collect();
             self.devices.push(Device {
                 name: format!("softirq core {}", core.core),
                 kind: "softirq",
                 busy_ratio: core.softirq_ratio,
                 core: Some(core.core),
             });
+            // By Little's law as much stands in a ring as arrives while the core's soft interrupts
+            // wait for their turn.
+            for (interface, poll) in polls {
+                let (from, rate) = (End::Device(interface), poll.packets_per_s);
+                self.queues.push(Queue {
+                    mean_messages: rate * poll.wait_mean_ns / 1e9,
+                    ..self.queue(from, QueueKind::Napi, rate, POLLED)
+                });
+            }
             if let Some(backlog) = figures.softnet.iter().find(|own| own.core == core.core) {
                 self.queues.push(Queue {
                     mean_messages: backlog.length_mean_packets,
@@ -88,38 +103,22 @@ impl Found {
                     )
                 });
             }
-            self.received(figures, core.core);
         }
     }
 
-    /// What a core's soft interrupts receive from interfaces. By Little's law as much stands there
-    /// as arrives while they wait for their turn.
-    fn received(&mut self, figures: &Figures, core: usize) {
-        let softirq = End::Device(self.devices.len() - 1);
-        let own = figures.polls.iter().filter(|poll| poll.core == core);
-        for poll in own.filter(|poll| poll.packets_per_s >= PACKETS_PER_S) {
-            let name = format!("interface {}", poll.interface).replace('.', "_");
-            let known = self.devices.iter().position(|device| device.name == name);
-            let from = known.unwrap_or(self.devices.len());
-            if known.is_none() {
-                self.devices.push(Device {
-                    name,
-                    kind: "interface",
-                    busy_ratio: 0.0,
-                    core: None,
-                });
-            }
-            self.queues.push(Queue {
-                to: softirq,
-                mean_messages: poll.packets_per_s * poll.wait_mean_ns / 1e9,
-                ..self.queue(
-                    End::Device(from),
-                    QueueKind::Napi,
-                    poll.packets_per_s,
-                    POLLED,
-                )
+    /// The place of the interface that was polled.
+    fn arrives_at(&mut self, poll: &PollFigures) -> usize {
+        let name = format!("interface {}", poll.interface).replace('.', "_");
+        let known = self.devices.iter().position(|device| device.name == name);
+        known.unwrap_or_else(|| {
+            self.devices.push(Device {
+                name,
+                kind: "interface",
+                busy_ratio: 0.0,
+                core: None,
             });
-        }
+            self.devices.len() - 1
+        })
     }
 
     /// Rings of io_uring: what is under way, and what is completed and waits for the program.
@@ -130,15 +129,16 @@ impl Found {
             .iter()
             .filter(|ring| ring.requests_per_s >= REQUESTS_PER_S)
         {
-            let user = busiest(groups, ring.pid);
-            let sum = user.map(|user| sums.entry(user).or_default());
-            if let (Some(sum), Some(under_way)) = (sum, ring.under_way_mean) {
-                sum.requests_per_s += ring.requests_per_s;
-                sum.under_way += under_way;
-                sum.standing += ring.standing_mean;
-                sum.capacity += f64::from(ring.capacity);
-                sum.busy_ratio = sum.busy_ratio.max(ring.busy_ratio);
-            }
+            let (Some(user), Some(under_way)) = (busiest(groups, ring.pid), ring.under_way_mean)
+            else {
+                continue;
+            };
+            let sum = sums.entry(user).or_default();
+            sum.requests_per_s += ring.requests_per_s;
+            sum.under_way += under_way;
+            sum.standing += ring.standing_mean;
+            sum.capacity += f64::from(ring.capacity);
+            sum.busy_ratio = sum.busy_ratio.max(ring.busy_ratio);
         }
         for (user, sum) in sums {
             self.devices.push(Device {

@@ -7,6 +7,7 @@ use brigade_model::words::{percent, rate, three};
 
 use super::groups::{Group, Member};
 use crate::figures::{BlockFigures, Figures, QdiscFigures, QuotaFigures, SocketFigures};
+use crate::wait::Sleep;
 
 /// From this share of a stage's time on, a limit is worth naming.
 const COST: f64 = 0.1;
@@ -285,6 +286,15 @@ fn lock(group: &Group) -> Option<Limit> {
         }
     }
     let (address, waiting) = waiters.into_iter().max_by(|a, b| a.1.total_cmp(&b.1))?;
+    // A lock goes from hand to hand. Who never ran waits for something else: a counter of the value
+    // that locks have looks the same.
+    let takes = |member: &&Member| {
+        let waits = |sleep: &Sleep| sleep.wait == Wait::Lock && sleep.address == Some(address);
+        member.slices > 0 && member.waits.iter().any(|(sleep, _)| waits(sleep))
+    };
+    if group.members.iter().filter(takes).count() < 2 {
+        return None;
+    }
     let cost_ratio = waiting / group.members.len() as f64;
     let mut doing: Vec<(String, f64)> = group
         .waits()

@@ -396,7 +396,7 @@ fn polls(counted: &Counted) -> Vec<PollFigures> {
         PollFigures {
             core: *core,
             interface: interface.clone(),
-            packets_per_s: per_s(*packets, counted.open_ns),
+            packets_per_s: per_s(*packets, counted.whole_ns),
             wait_mean_ns: wait_ns as f64 / runs.max(1) as f64,
         }
     };
@@ -407,7 +407,7 @@ fn works(counted: &Counted) -> Vec<WorkFigures> {
     let figures = |((giver, worker), (works, wait_ns)): (&(u32, u32), &(u64, u64))| WorkFigures {
         giver: *giver,
         worker: *worker,
-        works_per_s: per_s(*works, counted.open_ns),
+        works_per_s: per_s(*works, counted.whole_ns),
         wait_mean_ns: *wait_ns as f64 / (*works).max(1) as f64,
     };
     counted.works.iter().map(figures).collect()
@@ -415,7 +415,6 @@ fn works(counted: &Counted) -> Vec<WorkFigures> {
 
 /// Wakes of threads at condition variables, or in `epoll_wait`, by other threads of their process.
 fn wakes(counted: &Counted) -> Vec<WakeFigures> {
-    let counted_s = (counted.open_ns as f64 / 1e9).max(1e-9);
     let own = counted.wakes.iter().filter(|((waker, wakee, wait), _)| {
         let waits = [Wait::Futex, Wait::Poll, Wait::TimedPoll];
         waker.0 == wakee.0 && waker.1 != wakee.1 && waits.contains(wait)
@@ -425,7 +424,10 @@ fn wakes(counted: &Counted) -> Vec<WakeFigures> {
         waker: waker.1,
         wakee: wakee.1,
         is_event: *wait != Wait::Futex,
-        wakes_per_s: *wakes as f64 / counted_s,
+        wakes_per_s: match wait {
+            Wait::Futex => per_s(*wakes, counted.open_ns),
+            _ => per_s(*wakes, counted.whole_ns),
+        },
     });
     figures.collect()
 }

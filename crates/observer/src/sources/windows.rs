@@ -20,6 +20,8 @@ const OPEN: Duration = Duration::from_millis(20);
 const CLOSED: Duration = Duration::from_millis(380);
 /// Reading what was counted takes this share of the time at most: so many times as long is rest.
 const REST: u32 = 200;
+/// So many windows count soft interrupts and the kernel's workers, too: the first, and every fourth.
+const WHOLE: u32 = 4;
 
 /// The waking and the woken process and thread, and what the latter slept in.
 pub type WakeKey = ((u32, u32), (u32, u32), Wait);
@@ -29,6 +31,8 @@ pub type WakeKey = ((u32, u32), (u32, u32), Wait);
 pub struct Counted {
     /// How long windows were open.
     pub open_ns: u64,
+    /// How long windows were open that counted soft interrupts, too.
+    pub whole_ns: u64,
     /// By thread: how long the windows were that it had an event in, and what it slept in there.
     threads: HashMap<u32, (u64, BTreeMap<Sleep, u64>)>,
     /// Messages and bytes by sending process and the two sockets' inodes.
@@ -50,6 +54,8 @@ pub struct Windows {
     /// When the open window is to be closed, or the next one opened.
     turn_at: Instant,
     is_open: bool,
+    /// Windows of this look so far.
+    windows: u32,
     counted: Counted,
 }
 
@@ -77,6 +83,7 @@ impl Windows {
             unseen,
             turn_at: Instant::now(),
             is_open: false,
+            windows: 0,
             counted: Counted::default(),
         }
     }
@@ -89,6 +96,7 @@ impl Windows {
     /// Begins a look.
     pub fn begin(&mut self, now: Instant) {
         self.counted = Counted::default();
+        self.windows = 0;
         self.turn_at = now + OPEN;
     }
 
@@ -104,7 +112,11 @@ impl Windows {
         };
         let began = Instant::now();
         let done = match self.is_open {
-            false => probes.open().map(|()| None),
+            false => {
+                let whole = self.windows.is_multiple_of(WHOLE);
+                self.windows += 1;
+                probes.open(whole).map(|()| None)
+            }
             true => probes.close().map(Some),
         };
         match done {
@@ -137,6 +149,9 @@ impl Windows {
 impl Counted {
     fn take(&mut self, reading: &Reading) {
         self.open_ns += reading.length_ns;
+        if reading.is_whole {
+            self.whole_ns += reading.length_ns;
+        }
         for thread in &reading.threads {
             let (seen_ns, sleeps) = self.threads.entry(thread.tid).or_default();
             *seen_ns += reading.length_ns;
@@ -169,7 +184,9 @@ impl Counted {
         }
         for wake in &reading.wakes {
             let slept = call(wake.number, [0; 5]);
-            if let Some(slept) = wait::sleep(slept) {
+            // Without its soft interrupts a window does not know who woke whom out of a poll.
+            let is_known = |slept: &Sleep| slept.wait == Wait::Futex || reading.is_whole;
+            if let Some(slept) = wait::sleep(slept).filter(is_known) {
                 let key = (wake.waker, wake.wakee, slept.wait);
                 *self.wakes.entry(key).or_default() += wake.wakes;
             }

@@ -34,7 +34,7 @@ impl Program {
             running_ns: 0,
             ready_ns: 0,
             sleeping_ns: 0,
-            slices: 0,
+            slices: 10,
             sleeps: Vec::new(),
             is_kernel: false,
         };
@@ -43,6 +43,21 @@ impl Program {
 
     pub fn thread(mut self, tid: u32) -> Program {
         self.thread.tid = tid;
+        self
+    }
+
+    pub fn named(mut self, name: &str) -> Program {
+        self.thread.name = name.into();
+        self
+    }
+
+    pub fn kernel(mut self) -> Program {
+        self.thread.is_kernel = true;
+        self
+    }
+
+    pub fn slices(mut self, slices: u64) -> Program {
+        self.thread.slices = slices;
         self
     }
 
