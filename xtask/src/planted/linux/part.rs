@@ -364,7 +364,7 @@ fn disk_readers(path: &str, threads: u64, block_bytes: usize) -> io::Result<()> 
             .map(|_| scope.spawn(|| disk_reader(path, block_bytes)))
             .collect();
         let ended = readers.into_iter().map(|reader| reader.join());
-        ended.flatten().fold(Ok(()), |all, one| all.and(one))
+        ended.flatten().collect()
     })
 }
 
