@@ -33,7 +33,7 @@ pub(crate) struct Look {
     descriptors: Descriptors,
     sockets: HashMap<u64, SocketTally>,
     pipes: BTreeMap<u64, PipeTally>,
-    qdiscs: BTreeMap<(Option<u64>, u32, u32), QdiscTally>,
+    qdiscs: BTreeMap<QdiscKey, QdiscTally>,
     unix: HashMap<u64, UnixTally>,
     softnet: BTreeMap<usize, SoftnetTally>,
     limits: BTreeMap<u32, GroupLimits>,
@@ -98,6 +98,9 @@ struct PipeTally {
     samples: f64,
     capacity_bytes: u64,
 }
+
+/// Namespace, interface, handle, parent.
+type QdiscKey = (Option<u64>, u32, u32, u32);
 
 struct QdiscTally {
     first: Qdisc,
@@ -287,7 +290,7 @@ impl Look {
 
     fn take_qdiscs(&mut self, namespace: Option<u64>, qdiscs: Vec<Qdisc>) {
         for qdisc in qdiscs {
-            let key = (namespace, qdisc.interface, qdisc.handle);
+            let key = (namespace, qdisc.interface, qdisc.handle, qdisc.parent);
             let tally = self.qdiscs.entry(key).or_insert_with(|| QdiscTally {
                 first: qdisc.clone(),
                 last: qdisc.clone(),

@@ -20,6 +20,9 @@ pub struct Qdisc {
     pub interface: u32,
     /// Its handle: an interface may have several.
     pub handle: u32,
+    /// What it hangs below. Those that the kernel makes, one for each queue of an interface, all have
+    /// handle 0, and only this tells them apart.
+    pub parent: u32,
     /// What it is: `tbf`, `fq_codel` ...
     pub kind: String,
     /// Packets that wait.
@@ -53,6 +56,7 @@ fn qdisc(body: &[u8]) -> Option<Qdisc> {
     let mut qdisc = Qdisc {
         interface: u32_at(body, 4),
         handle: u32_at(body, 8),
+        parent: u32_at(body, 12),
         kind: String::new(),
         length_packets: 0,
         length_bytes: 0,
