@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use brigade_model::profile::{QueueKind, Wait};
 
-use super::groups::Group;
+use super::groups::{Group, usable};
 use super::queues::{End, Queue};
 use crate::figures::{Figures, QdiscFigures};
 
@@ -92,7 +92,7 @@ impl Found {
         }
         for (name, qdisc) in interfaces {
             self.devices.push(Device {
-                name: format!("interface {name} ({})", qdisc.last.kind).replace('.', "_"),
+                name: usable(&format!("interface {name} ({})", qdisc.last.kind)),
                 kind: "device",
                 busy_ratio: qdisc.standing_ratio,
                 core: None,
@@ -129,7 +129,7 @@ impl Found {
         let all: f64 = waiters.iter().map(|(_, waited)| waited).sum();
         for disk in figures.disks.iter().filter(|disk| disk.busy_ratio >= BUSY) {
             self.devices.push(Device {
-                name: format!("disk {}", disk.name).replace('.', "_"),
+                name: usable(&format!("disk {}", disk.name)),
                 kind: "device",
                 busy_ratio: disk.busy_ratio,
                 core: None,
