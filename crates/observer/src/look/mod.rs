@@ -3,6 +3,7 @@
 mod end;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -23,13 +24,15 @@ use crate::sources::{cores, disks};
 /// Pipes that are looked at, at most.
 const PIPES_MAX: usize = 256;
 
+/// Processes of a namespace that are tried, at most, to look into it: they may end meanwhile.
+const VISITS_MAX: usize = 16;
+
 /// What is counted while a look lasts.
 pub(crate) struct Look {
     pub(crate) began: Instant,
-    own_ns: u64,
     cores: Vec<CoreStat>,
     disks: Vec<DiskStat>,
-    counters: [u64; 2],
+    counters: BTreeMap<Option<u64>, [u64; 2]>,
     descriptors: Descriptors,
     sockets: HashMap<u64, SocketTally>,
     pipes: BTreeMap<u64, PipeTally>,
@@ -54,6 +57,14 @@ pub(crate) struct Ended {
     /// What BPF programs counted.
     pub counted: Counted,
     pub length_ns: u64,
+}
+
+/// Sockets and pipes whose other process could not be found; all are not looked through for those
+/// again.
+#[derive(Debug, Default)]
+pub(crate) struct Strangers {
+    sockets: HashSet<u64>,
+    pipes: HashSet<u64>,
 }
 
 struct SocketTally {
@@ -119,16 +130,15 @@ pub(crate) fn own_ns() -> u64 {
 impl Look {
     /// Begins a look.
     pub(crate) fn begin(
-        own_ns: u64,
         namespaces: &mut Namespaces,
         before: Option<Sockets>,
     ) -> Result<Look, Error> {
+        let of_namespaces = namespaces.of_processes(procfs::numbers("/proc"));
         let mut look = Look {
             began: Instant::now(),
-            own_ns,
             cores: cores::read()?,
             disks: disks::read(),
-            counters: counters(),
+            counters: counters(&of_namespaces),
             descriptors: Descriptors::default(),
             sockets: HashMap::new(),
             pipes: BTreeMap::new(),
@@ -137,10 +147,10 @@ impl Look {
             softnet: BTreeMap::new(),
             limits: BTreeMap::new(),
             io: HashMap::new(),
-            namespaces: namespaces.of_processes(procfs::numbers("/proc")),
+            namespaces: of_namespaces,
             turn: 0,
             learned: None,
-            unseen: BTreeSet::new(),
+            unseen: BTreeSet::from_iter(namespaces.left_out()),
         };
         match before {
             Some(sockets) => look.take_sockets(sockets, false),
@@ -206,9 +216,16 @@ impl Look {
         self.take_softnet();
         for (namespace, pids) in self.namespaces.clone() {
             let read = || Ok((sockets::read()?, qdiscs::read()?));
-            let found = match (namespace, pids.first()) {
-                (Some(_), Some(pid)) => namespaces::inside(*pid, read),
-                _ => read(),
+            let found = match namespace {
+                None => read(),
+                Some(inode) => {
+                    let pids = pids.iter().take(VISITS_MAX).copied();
+                    match namespaces::inside_any(pids, inode, read) {
+                        Some(found) => found,
+                        // All of its processes have ended, and with them most likely it.
+                        None => continue,
+                    }
+                }
             };
             match found {
                 Ok((sockets, qdiscs)) => {
@@ -220,10 +237,14 @@ impl Look {
                         format!("sockets and interfaces: the kernel does not tell ({error})");
                     self.unseen.insert(told);
                 }
-                Err(_) => {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     self.unseen.insert(
                         "sockets in other network namespaces: only root may look into those".into(),
                     );
+                }
+                Err(error) => {
+                    let told = format!("sockets in other network namespaces: {error}");
+                    self.unseen.insert(told);
                 }
             }
         }
@@ -306,15 +327,26 @@ impl Look {
     }
 }
 
-/// Connections refused because their queue was full, and datagrams that arrived.
-fn counters() -> [u64; 2] {
-    let (netstat, snmp) = ("/proc/net/netstat", "/proc/net/snmp");
-    let counter = |file: &str, group, name| {
-        let text = procfs::text(file).unwrap_or_default();
-        procfs::counter(&text, group, name).unwrap_or(0)
-    };
-    [
-        counter(netstat, "TcpExt", "ListenOverflows"),
-        counter(snmp, "Udp", "InDatagrams"),
-    ]
+/// Of each network namespace, connections refused because their queue was full, and datagrams that
+/// were read.
+fn counters(namespaces: &BTreeMap<Option<u64>, BTreeSet<u32>>) -> BTreeMap<Option<u64>, [u64; 2]> {
+    let of_process = |pid: &u32| counters_in(&format!("/proc/{pid}/net"));
+    let each = namespaces.iter().filter_map(|(namespace, pids)| {
+        let found = match namespace {
+            None => counters_in("/proc/net"),
+            Some(_) => pids.iter().take(VISITS_MAX).find_map(of_process),
+        };
+        Some((*namespace, found?))
+    });
+    each.collect()
+}
+
+fn counters_in(folder: &str) -> Option<[u64; 2]> {
+    let netstat = procfs::text(format!("{folder}/netstat"))?;
+    let snmp = procfs::text(format!("{folder}/snmp")).unwrap_or_default();
+    let snmp6 = procfs::text(format!("{folder}/snmp6")).unwrap_or_default();
+    let four = procfs::counter(&snmp, "Udp", "InDatagrams").unwrap_or(0);
+    let six = procfs::counter_of_line(&snmp6, "Udp6InDatagrams").unwrap_or(0);
+    let refused = procfs::counter(&netstat, "TcpExt", "ListenOverflows");
+    Some([refused.unwrap_or(0), four.saturating_add(six)])
 }

@@ -110,3 +110,20 @@ pub fn interface_name(interface: u32) -> String {
         .find(is_it)
         .unwrap_or(format!("interface {interface}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_made_for_each_queue_is_told_apart_by_what_it_hangs_below() {
+        let of = |parent: u8| {
+            let mut body = [0; MESSAGE_BYTES];
+            body[12] = parent;
+            let qdisc = qdisc(&body).unwrap();
+            (qdisc.handle, qdisc.parent)
+        };
+        assert_eq!([of(1), of(2)], [(0, 1), (0, 2)]);
+        assert_eq!(qdisc(&[0; MESSAGE_BYTES - 1]), None);
+    }
+}
