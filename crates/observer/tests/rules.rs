@@ -166,6 +166,28 @@ fn an_idle_machine_is_idle_and_what_cannot_be_seen_makes_it_unknown() {
 }
 
 #[test]
+fn cores_that_are_busy_with_what_was_never_seen_make_it_unknown() {
+    let mut figures = machine(vec![Program::new(1, "forks").busy(0.1)]);
+    figures.cores[1].busy_ratio = 0.2;
+    figures.cores[1].threads_ratio = 0.2;
+    assert_eq!(said(&figures).verdict, Verdict::OfferedLoad);
+    figures.cores[1].busy_ratio = 0.9;
+    figures.cores[1].threads_ratio = 0.9;
+    let said_of_forks = said(&figures);
+    assert_eq!(said_of_forks.verdict, Verdict::Unknown);
+    assert!(said_of_forks.headline.contains("90 % of a core"));
+    // With /proc mounted so that it hides them.
+    figures.threads.clear();
+    assert_eq!(said(&figures).verdict, Verdict::Unknown);
+    // Stolen time and interrupts are no threads.
+    figures
+        .cores
+        .iter_mut()
+        .for_each(|core| core.threads_ratio = 0.0);
+    assert_eq!(said(&figures).verdict, Verdict::Idle);
+}
+
+#[test]
 fn a_quota_is_named_before_the_stage_that_it_throttles() {
     let mut figures = pipeline(
         Program::new(1, "a").asleep(Wait::PipeWrite, 1.0),

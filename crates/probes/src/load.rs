@@ -120,7 +120,16 @@ impl Probes {
             began_ns: self.began_ns,
             end_ns,
         };
-        read::reading(&mut self.ebpf, &window, &mut self.counts)
+        let mut reading = read::reading(&mut self.ebpf, &window, &mut self.counts)?;
+        // Wakes alone do not tell when a sleep began, nor what ran.
+        if self
+            .refused
+            .iter()
+            .any(|refused| refused.program == "on_switch")
+        {
+            reading.threads.clear();
+        }
+        Ok(reading)
     }
 
     /// Attaches what was loaded; what is refused is refused for good.
