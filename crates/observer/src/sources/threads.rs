@@ -4,7 +4,6 @@
 //! Only threads that ran since the last scan are sampled; one that slept all the time is looked at
 //! once, at the end: it slept in what it sleeps in.
 
-use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fs::File;
 use std::io::ErrorKind;
@@ -109,6 +108,8 @@ struct Process {
     parent: u32,
     is_kernel: bool,
     threads: Vec<u32>,
+    /// The scan that found it.
+    turn: u32,
     /// One of its threads ran since the scan before.
     active: bool,
 }
@@ -339,8 +340,9 @@ impl Threads {
             return;
         };
         let entry = self.processes.entry(pid);
-        let is_new = matches!(entry, Entry::Vacant(_));
-        let process = entry.or_insert_with(|| process(pid, &folder));
+        let turn = self.turn;
+        let process = entry.or_insert_with(|| process(pid, &folder, turn));
+        let is_new = process.turn == turn;
         if !process.threads.contains(&tid) {
             process.threads.push(tid);
         }
@@ -406,7 +408,7 @@ fn read(file: &File) -> Option<String> {
     Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
 }
 
-fn process(pid: u32, folder: &str) -> Process {
+fn process(pid: u32, folder: &str, turn: u32) -> Process {
     let stat = procfs::text(format!("{folder}/stat"));
     let parent = stat.and_then(|text| procfs::parent(&text)).unwrap_or(0);
     Process {
@@ -415,6 +417,7 @@ fn process(pid: u32, folder: &str) -> Process {
         // The kernel's threads are children of kthreadd, which is process 2.
         is_kernel: pid == 2 || parent == 2,
         threads: Vec::new(),
+        turn,
         active: true,
     }
 }
