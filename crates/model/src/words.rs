@@ -35,10 +35,12 @@ pub fn percent(ratio: f64) -> String {
     format!("{:.0} %", ratio * 100.0)
 }
 
-/// A foreign text without what would upset a terminal.
+/// A foreign text without what would upset a terminal, or turn its lines around.
 pub fn plain(text: &str) -> String {
+    let turns = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let upsets = |c: char| c.is_control() || turns(c);
     text.chars()
-        .map(|c| if c.is_control() { '?' } else { c })
+        .map(|c| if upsets(c) { '?' } else { c })
         .collect()
 }
 

@@ -3,7 +3,6 @@
 //!
 //! It limits itself: after a round of questions that took so long, it rests for a multiple of that.
 
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Error;
 use crate::figures::Figures;
-use crate::look::{Ended, Look, own_ns};
+use crate::look::{Ended, Look, Strangers, own_ns};
 use crate::namespaces::Namespaces;
 use crate::sources::groups::Groups;
 use crate::sources::sockets::Sockets;
@@ -33,12 +32,13 @@ const RESCAN: Duration = Duration::from_millis(150);
 pub struct Observer {
     threads: Threads,
     groups: Groups,
-    /// Sockets whose process could not be found; it is not looked for again.
-    strangers: HashSet<u64>,
+    strangers: Strangers,
     windows: Windows,
     namespaces: Namespaces,
     /// The sockets at the end of the look before, and when that was.
     sockets: Option<(Instant, Sockets)>,
+    /// When the look before ended, and the process's own time on cores then.
+    ended: Option<(Instant, u64)>,
     /// How long sockets and interfaces were not asked, after the last time.
     slow_pause: Duration,
 }
@@ -52,14 +52,14 @@ impl Default for Observer {
 impl Observer {
     /// An observer that has seen nothing yet.
     pub fn new() -> Observer {
-        raise_files();
         Observer {
-            threads: Threads::default(),
+            threads: Threads::new(raise_files()),
             groups: Groups::find(),
-            strangers: HashSet::new(),
+            strangers: Strangers::default(),
             windows: Windows::load(),
             namespaces: Namespaces::default(),
             sockets: None,
+            ended: None,
             slow_pause: Duration::ZERO,
         }
     }
@@ -75,10 +75,11 @@ impl Observer {
     /// # Errors
     /// When there is no /proc.
     pub fn watch(&mut self, length: Duration, stop: &AtomicBool) -> Result<Option<Figures>, Error> {
-        let own_ns = own_ns();
+        // Putting together and drawing what the look before found belongs to the cost, too.
+        let (before, own_before) = self.ended.unwrap_or_else(|| (Instant::now(), own_ns()));
         self.threads.begin();
-        let before = self.sockets();
-        let mut look = Look::begin(own_ns, &mut self.namespaces, before)?;
+        let sockets = self.sockets();
+        let mut look = Look::begin(&mut self.namespaces, sockets)?;
         let (mut fast_at, mut slow_at) = (look.began, look.began + self.slow_pause);
         let mut rescan_at = look.began + RESCAN.min(length / 4);
         let end = look.began + length;
@@ -128,13 +129,19 @@ impl Observer {
             counted,
             length_ns,
         };
-        look.end(&self.groups, strangers, ended).map(Some)
+        let mut figures = look.end(&self.groups, strangers, ended)?;
+        let (now, own_now) = (Instant::now(), own_ns());
+        self.ended = Some((now, own_now));
+        let share = (own_now.saturating_sub(own_before)) as f64
+            / now.duration_since(before).as_nanos().max(1) as f64;
+        figures.own_ns = (share * length_ns as f64) as u64;
+        Ok(Some(figures))
     }
 }
 
 /// Files of many threads are kept open: as many as this process may have. Without, they are opened
-/// again and again.
-fn raise_files() {
+/// again and again. Says how many files that are.
+fn raise_files() -> usize {
     let files = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: files.maximum,
@@ -142,6 +149,10 @@ fn raise_files() {
     };
     // Refused, the old limit stays, which is right, too.
     let _ = setrlimit(Resource::Nofile, raised);
+    let files = getrlimit(Resource::Nofile).current;
+    files.map_or(usize::MAX, |files| {
+        usize::try_from(files).unwrap_or(usize::MAX)
+    })
 }
 
 /// Does some work, and says when it may be done again: after a pause that is never the same, so that

@@ -166,6 +166,28 @@ fn an_idle_machine_is_idle_and_what_cannot_be_seen_makes_it_unknown() {
 }
 
 #[test]
+fn cores_that_are_busy_with_what_was_never_seen_make_it_unknown() {
+    let mut figures = machine(vec![Program::new(1, "forks").busy(0.1)]);
+    figures.cores[1].busy_ratio = 0.2;
+    figures.cores[1].threads_ratio = 0.2;
+    assert_eq!(said(&figures).verdict, Verdict::OfferedLoad);
+    figures.cores[1].busy_ratio = 0.9;
+    figures.cores[1].threads_ratio = 0.9;
+    let said_of_forks = said(&figures);
+    assert_eq!(said_of_forks.verdict, Verdict::Unknown);
+    assert!(said_of_forks.headline.contains("90 % of a core"));
+    // With /proc mounted so that it hides them.
+    figures.threads.clear();
+    assert_eq!(said(&figures).verdict, Verdict::Unknown);
+    // Stolen time and interrupts are no threads.
+    figures
+        .cores
+        .iter_mut()
+        .for_each(|core| core.threads_ratio = 0.0);
+    assert_eq!(said(&figures).verdict, Verdict::Idle);
+}
+
+#[test]
 fn a_quota_is_named_before_the_stage_that_it_throttles() {
     let mut figures = pipeline(
         Program::new(1, "a").asleep(Wait::PipeWrite, 1.0),
@@ -183,6 +205,21 @@ fn a_quota_is_named_before_the_stage_that_it_throttles() {
     assert!(said(&figures).remedy.unwrap().contains("cpu.max"));
     figures.quotas[0].throttled_ratio = 0.01;
     is(named(&figures), "b", 12);
+}
+
+#[test]
+fn names_that_others_choose_do_not_upset_the_terminal() {
+    let mut figures = machine(vec![Program::new(2, "\u{1b}[31mb\n").busy(0.1).ready(0.9)]);
+    figures.quotas = vec![QuotaFigures {
+        group: "/a\u{1b}[2J\u{202e}b".into(),
+        cores: 0.2,
+        throttled_ratio: 0.79,
+        pids: [2].into(),
+    }];
+    let said = said(&figures);
+    let upsets = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+    assert!(!said.text().contains(upsets), "{:?}", said.text());
+    assert!(!said.sentence().contains(upsets), "{:?}", said.sentence());
 }
 
 #[test]
@@ -258,12 +295,34 @@ fn dirty_pages_lost_datagrams_and_refused_connections_are_named() {
 }
 
 #[test]
+fn sockets_of_one_port_and_stage_are_one_queue() {
+    let mut figures = machine(vec![Program::new(2, "sink").busy(1.0)]);
+    figures.sockets = vec![udp(2, 53, 1000), udp(2, 53, 500)];
+    figures
+        .sockets
+        .extend([listener(2, 80, 4.0), listener(2, 80, 2.0)]);
+    let profile = profile(&figures);
+    let standing = |port: &str| {
+        let own = profile.edges.iter().filter(|edge| edge.to.contains(port));
+        let rings: Vec<_> = own.flat_map(|edge| &edge.rings).collect();
+        assert_eq!(rings.len(), 1);
+        rings[0].occupancy_mean_messages
+    };
+    assert_eq!(standing("accept_80"), 6.0);
+    assert_eq!(standing("udp_53"), 0.0);
+    let queues = profile.linux.unwrap().queues;
+    let lost = queues.iter().find_map(|queue| queue.dropped_per_s);
+    assert_eq!(lost, Some(1500.0));
+}
+
+#[test]
 fn a_rate_limit_is_named_while_packets_wait_for_it() {
     let mut figures = machine(vec![Program::new(1, "sends").asleep(Wait::SocketSend, 0.9)]);
     let qdisc = QdiscFigures {
         last: Qdisc {
             interface: 2,
             handle: 1,
+            parent: u32::MAX,
             kind: "tbf".into(),
             length_packets: 3,
             length_bytes: 4500,

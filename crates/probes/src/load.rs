@@ -136,7 +136,16 @@ impl Probes {
             end_ns,
             is_whole: self.is_whole,
         };
-        read::reading(&mut self.ebpf, &window)
+        let mut reading = read::reading(&mut self.ebpf, &window)?;
+        // Wakes alone do not tell when a sleep began, nor what ran.
+        if self
+            .refused
+            .iter()
+            .any(|refused| refused.program == "on_switch")
+        {
+            reading.threads.clear();
+        }
+        Ok(reading)
     }
 
     /// Attaches what was loaded; what is refused is refused for good.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Confidence, Explanation};
-use crate::words::percent;
+use crate::words::{percent, plain};
 
 /// Columns of the labels.
 const LABEL: usize = 10;
@@ -11,7 +11,7 @@ const LABEL: usize = 10;
 impl Explanation {
     /// The explanation as lines of text: headline, then figures, each with its unit.
     pub fn text(&self) -> String {
-        let mut out = format!("{}\n", self.headline);
+        let mut out = format!("{}\n", plain(&self.headline));
         if self.confidence == Confidence::Close {
             out.push_str("(Close to the threshold, or to a rival: measure longer, or again.)\n");
         }
@@ -37,10 +37,11 @@ impl Explanation {
 
     /// The headline and the remedy: the verdict in two sentences.
     pub fn sentence(&self) -> String {
-        match &self.remedy {
+        let sentence = match &self.remedy {
             Some(remedy) => format!("{} {remedy}", self.headline),
             None => self.headline.clone(),
-        }
+        };
+        plain(&sentence)
     }
 
     /// Stages that are held up for the same reason share a line.
@@ -65,6 +66,7 @@ impl Explanation {
 fn block(out: &mut String, label: &str, lines: &[String]) {
     for (i, line) in lines.iter().enumerate() {
         let label = if i == 0 { label } else { "" };
-        let _ = writeln!(out, "{label:LABEL$}{line}");
+        // Names and sentences may be from a file, or of somebody who wants to upset a terminal.
+        let _ = writeln!(out, "{label:LABEL$}{}", plain(line));
     }
 }

@@ -19,6 +19,10 @@ pub struct Linux {
     pub unseen: Vec<String>,
     /// Time on cores of threads of which it cannot be seen what they wait for, as a share of one core.
     pub hidden_ratio: f64,
+    /// Time on cores of threads that ended before they could be looked at, or are hidden altogether, as
+    /// a share of one core.
+    #[serde(default)]
+    pub gone_ratio: f64,
     /// The observer's own share of one core.
     pub observer_ratio: f64,
 }

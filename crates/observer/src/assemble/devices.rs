@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use brigade_model::profile::{QueueKind, Wait};
 
-use super::groups::Group;
+use super::groups::{Group, usable};
 use super::queues::{End, PAGE_BYTES, Queue};
 use crate::figures::{Figures, PollFigures, QdiscFigures};
 
@@ -108,7 +108,7 @@ impl Found {
 
     /// The place of the interface that was polled.
     fn arrives_at(&mut self, poll: &PollFigures) -> usize {
-        let name = format!("interface {}", poll.interface).replace('.', "_");
+        let name = usable(&format!("interface {}", poll.interface));
         let known = self.devices.iter().position(|device| device.name == name);
         known.unwrap_or_else(|| {
             self.devices.push(Device {
@@ -245,7 +245,7 @@ impl Found {
         }
         for (name, qdisc) in interfaces {
             self.devices.push(Device {
-                name: format!("interface {name} ({})", qdisc.last.kind).replace('.', "_"),
+                name: usable(&format!("interface {name} ({})", qdisc.last.kind)),
                 kind: "device",
                 busy_ratio: qdisc.standing_ratio,
                 core: None,
@@ -331,7 +331,7 @@ struct UringSum {
 }
 
 fn disk_name(name: &str) -> String {
-    format!("disk {name}").replace('.', "_")
+    usable(&format!("disk {name}"))
 }
 
 /// The stage of a process that does most.

@@ -186,7 +186,7 @@ fn stage_name(thread: &ThreadFigures) -> String {
     }
 }
 
-fn usable(name: &str) -> String {
+pub(super) fn usable(name: &str) -> String {
     let plain = |c: char| if c.is_control() || c == '.' { '_' } else { c };
     match name.is_empty() {
         true => "?".into(),

@@ -158,6 +158,7 @@ impl Picture<'_> {
             idle_threads: self.idle_threads(),
             unseen: self.figures.unseen.clone(),
             hidden_ratio: self.hidden_ratio(),
+            gone_ratio: self.gone_ratio(),
             observer_ratio: self.figures.own_ns as f64 / self.figures.length_ns.max(1) as f64,
         };
         if stages.is_empty() {
@@ -287,6 +288,14 @@ impl Picture<'_> {
         let hidden = hidden.filter(|thread| self.figures.hidden.contains(&thread.tid));
         let ran_ns: u64 = hidden.map(|thread| thread.running_ns).sum();
         ran_ns as f64 / self.figures.length_ns.max(1) as f64
+    }
+
+    /// What the cores spent on threads and no thread that was seen took.
+    fn gone_ratio(&self) -> f64 {
+        let ran_ns: u64 = self.figures.threads.iter().map(|t| t.running_ns).sum();
+        let seen = ran_ns as f64 / self.figures.length_ns.max(1) as f64;
+        let cores = self.figures.cores.iter().map(|core| core.threads_ratio);
+        (cores.sum::<f64>() - seen).max(0.0)
     }
 
     fn idle_threads(&self) -> u64 {

@@ -123,6 +123,27 @@ pub fn queues(figures: &Figures, groups: &[Group], roles: &Roles) -> Vec<Queue> 
     found.extend(unix(figures, &users));
     found.extend(wakes(figures, groups));
     found.extend(works(figures, groups));
+    merged(found)
+}
+
+/// Several sockets of one stage at one port (one for each worker, address or version of IP) are one
+/// queue.
+fn merged(queues: Vec<Queue>) -> Vec<Queue> {
+    let mut places: HashMap<(End, End, &str, u64), usize> = HashMap::new();
+    let mut found: Vec<Queue> = Vec::with_capacity(queues.len());
+    for queue in queues {
+        let key = (queue.from, queue.to, super::kind(queue.kind), queue.number);
+        let place = *places.entry(key).or_insert(found.len());
+        match found.get_mut(place) {
+            Some(same) => {
+                same.messages_per_s += queue.messages_per_s;
+                same.mean_messages += queue.mean_messages;
+                same.capacity_messages += queue.capacity_messages;
+                same.dropped_per_s += queue.dropped_per_s;
+            }
+            None => found.push(queue),
+        }
+    }
     found
 }
 

@@ -24,6 +24,9 @@ use view::View;
 const SATURATED: f64 = 0.9;
 /// From this share on a stage counts as held up.
 const HELD: f64 = 0.1;
+/// Time on cores that nobody who was seen took is worth a word from this share of a core on, and of
+/// what the cores did.
+const GONE: f64 = 0.25;
 /// How near to a threshold a share is close to it.
 const CLOSE: f64 = 0.05;
 
@@ -76,10 +79,14 @@ pub fn explain(profile: &Profile) -> Explanation {
     }
 }
 
-/// Nothing is saturated.
+/// Nothing that can be seen is saturated.
 fn nothing(view: &View<'_>) -> Finding {
     let busiest = view.busiest();
-    let Some(busiest) = busiest.filter(|stage| view.busy(*stage) >= 0.01) else {
+    let busiest = busiest.filter(|stage| view.busy(*stage) >= 0.01);
+    if let Some(finding) = gone(view, busiest).or_else(|| hidden(view, busiest)) {
+        return finding;
+    }
+    let Some(busiest) = busiest else {
         return Finding::new(
             Verdict::Idle,
             0,
@@ -94,17 +101,45 @@ fn nothing(view: &View<'_>) -> Finding {
     );
     let mut finding = Finding::new(Verdict::OfferedLoad, 0, headline);
     finding.evidence = vec![view.line(busiest)];
-    if view.linux.is_some_and(|linux| linux.hidden_ratio >= HELD) {
-        finding.confidence = Confidence::Unknown;
-        finding.headline = format!(
-            "Cannot know: nothing that can be seen is saturated, but not everything can be seen. \
-             The busiest stage, {}, is busy {} of the time.",
-            view.name(busiest),
-            percent(view.busy(busiest))
-        );
-        finding.remedy = Some("Run it as root.".into());
-        finding.verdict = Verdict::Unknown;
+    finding
+}
+
+/// Cores are busy with threads that were never seen.
+fn gone(view: &View<'_>, busiest: Option<usize>) -> Option<Finding> {
+    let gone = view.linux.map_or(0.0, |linux| linux.gone_ratio);
+    let busy = view.profile.cores.len() as f64 - view.idle_cores();
+    if gone < GONE || gone < GONE * busy {
+        return None;
     }
+    let headline = format!(
+        "Cannot know: {} of a core go to programs that end before they can be looked at, or that \
+         /proc hides.",
+        percent(gone)
+    );
+    let remedy = "See who starts programs that live for moments (execsnoop, or `perf trace -e \
+                  sched:sched_process_exec`), and let one that stays do the work. If /proc is mounted \
+                  with hidepid, run it as root.";
+    Some(unknown(view, busiest, headline, remedy))
+}
+
+/// Threads that work may not be asked what they wait for.
+fn hidden(view: &View<'_>, busiest: Option<usize>) -> Option<Finding> {
+    let hidden = view.linux.map_or(0.0, |linux| linux.hidden_ratio);
+    let stage = busiest.filter(|_| hidden >= HELD)?;
+    let headline = format!(
+        "Cannot know: nothing that can be seen is saturated, but not everything can be seen. The \
+         busiest stage, {}, is busy {} of the time.",
+        view.name(stage),
+        percent(view.busy(stage))
+    );
+    Some(unknown(view, busiest, headline, "Run it as root."))
+}
+
+fn unknown(view: &View<'_>, busiest: Option<usize>, headline: String, remedy: &str) -> Finding {
+    let mut finding = Finding::new(Verdict::Unknown, 0, headline);
+    finding.confidence = Confidence::Unknown;
+    finding.evidence = busiest.map(|stage| view.line(stage)).into_iter().collect();
+    finding.remedy = Some(remedy.into());
     finding
 }
 

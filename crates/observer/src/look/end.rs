@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use brigade_model::profile::Wait;
 
-use super::{Ended, Look, PIPES_MAX, PipeTally, counters, own_ns};
+use super::{Ended, Look, PIPES_MAX, PipeTally, Strangers, counters};
 use crate::figures::{
     BlockFigures, DirtyFigures, Figures, PipeFigures, PollFigures, QdiscFigures, QuotaFigures,
     SocketFigures, SoftnetFigures, UnixFigures, UringFigures, WakeFigures, WorkFigures,
@@ -24,7 +24,7 @@ impl Look {
     pub(crate) fn end(
         mut self,
         groups: &Groups,
-        strangers: &mut HashSet<u64>,
+        strangers: &mut Strangers,
         ended: Ended,
     ) -> Result<Figures, Error> {
         let Ended {
@@ -43,8 +43,14 @@ impl Look {
         self.find_pipes(&threads, strangers);
         self.tell_unseen(&hidden);
         let cores_after = cores::read()?;
-        let now = counters();
-        let since = |i: usize| per_s(now[i].saturating_sub(self.counters[i]), length_ns);
+        let now = counters(&self.namespaces);
+        let since = |i: usize| {
+            let both = now.iter().filter_map(|(namespace, now)| {
+                let then = self.counters.get(namespace)?;
+                Some(now[i].saturating_sub(then[i]))
+            });
+            per_s(both.sum(), length_ns)
+        };
         Ok(Figures {
             length_ns,
             sockets: self.socket_figures(length_ns),
@@ -63,7 +69,7 @@ impl Look {
             disks: disks::between(&self.disks, &disks::read(), length_ns),
             listen_overflows_per_s: since(0),
             datagrams_per_s: since(1),
-            own_ns: own_ns().saturating_sub(self.own_ns),
+            own_ns: 0,
             unseen: self.unseen.into_iter().collect(),
             threads,
             hidden,
@@ -84,9 +90,11 @@ impl Look {
     }
 
     /// Looks at all processes when a socket in which something stands or moves is nobody's so far.
-    fn find_owners(&mut self, counted: &Counted, strangers: &mut HashSet<u64>) {
+    fn find_owners(&mut self, counted: &Counted, strangers: &mut Strangers) {
         let unowned = |descriptors: &Descriptors| -> HashSet<u64> {
-            let tallies = self.sockets.iter().filter(|(_, tally)| tally.matters());
+            // One that was closed meanwhile is nobody's.
+            let open = self.sockets.iter().filter(|(_, t)| t.turn == self.turn);
+            let tallies = open.filter(|(_, tally)| tally.matters());
             let sent_to = counted.unix.keys().map(|(_, _, to)| *to);
             let standing = self.unix.iter().filter(|(_, tally)| tally.bytes > 0.0);
             let unix = standing.map(|(inode, _)| *inode).chain(sent_to);
@@ -95,18 +103,18 @@ impl Look {
                 .filter(|inode| descriptors.holders(*inode).is_empty())
                 .collect()
         };
-        if unowned(&self.descriptors).is_subset(strangers) {
+        if unowned(&self.descriptors).is_subset(&strangers.sockets) {
             return;
         }
         let mut descriptors = std::mem::take(&mut self.descriptors);
         descriptors.look(procfs::numbers("/proc"));
-        *strangers = unowned(&descriptors);
+        strangers.sockets = unowned(&descriptors);
         self.descriptors = descriptors;
     }
 
     /// Finds the pipes that somebody cannot write any more, and their readers: neither need have
     /// done anything while it was looked at.
-    fn find_pipes(&mut self, threads: &[ThreadFigures], strangers: &mut HashSet<u64>) {
+    fn find_pipes(&mut self, threads: &[ThreadFigures], strangers: &mut Strangers) {
         let mut full: BTreeMap<u64, Holder> = BTreeMap::new();
         for thread in threads {
             for (sleep, _) in &thread.sleeps {
@@ -120,12 +128,13 @@ impl Look {
                 }
             }
         }
-        if full.keys().any(|inode| !strangers.contains(inode)) {
+        strangers.pipes.retain(|inode| full.contains_key(inode));
+        if full.keys().any(|inode| !strangers.pipes.contains(inode)) {
             self.descriptors.look(procfs::numbers("/proc"));
         }
         for (inode, holder) in full.into_iter().take(PIPES_MAX) {
             if distinct(self.descriptors.holders(inode)).len() < 2 {
-                strangers.insert(inode);
+                strangers.pipes.insert(inode);
             }
             // Or it was found, and there was no time to ask for its length.
             let asked = self

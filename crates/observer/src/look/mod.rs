@@ -3,6 +3,7 @@
 mod end;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
 use std::time::Instant;
 
 use rustix::time::{ClockId, clock_gettime};
@@ -28,17 +29,19 @@ const URINGS_MAX: usize = 64;
 /// Dirty pages change slowly: they are counted once in so many readings of the sockets.
 const DIRTY_TURNS: u32 = 8;
 
+/// Processes of a namespace that are tried, at most, to look into it: they may end meanwhile.
+const VISITS_MAX: usize = 16;
+
 /// What is counted while a look lasts.
 pub(crate) struct Look {
     pub(crate) began: Instant,
-    own_ns: u64,
     cores: Vec<CoreStat>,
     disks: Vec<DiskStat>,
-    counters: [u64; 2],
+    counters: BTreeMap<Option<u64>, [u64; 2]>,
     descriptors: Descriptors,
     sockets: HashMap<u64, SocketTally>,
     pipes: BTreeMap<u64, PipeTally>,
-    qdiscs: BTreeMap<(Option<u64>, u32, u32), QdiscTally>,
+    qdiscs: BTreeMap<QdiscKey, QdiscTally>,
     unix: HashMap<u64, UnixTally>,
     softnet: BTreeMap<usize, SoftnetTally>,
     urings: BTreeMap<u64, UringTally>,
@@ -61,6 +64,14 @@ pub(crate) struct Ended {
     /// What BPF programs counted.
     pub counted: Counted,
     pub length_ns: u64,
+}
+
+/// Sockets and pipes whose other process could not be found; all are not looked through for those
+/// again.
+#[derive(Debug, Default)]
+pub(crate) struct Strangers {
+    sockets: HashSet<u64>,
+    pipes: HashSet<u64>,
 }
 
 struct SocketTally {
@@ -127,6 +138,9 @@ struct PipeTally {
     capacity_bytes: u64,
 }
 
+/// Namespace, interface, handle, parent.
+type QdiscKey = (Option<u64>, u32, u32, u32);
+
 struct QdiscTally {
     first: Qdisc,
     last: Qdisc,
@@ -144,16 +158,15 @@ pub(crate) fn own_ns() -> u64 {
 impl Look {
     /// Begins a look.
     pub(crate) fn begin(
-        own_ns: u64,
         namespaces: &mut Namespaces,
         before: Option<Sockets>,
     ) -> Result<Look, Error> {
+        let of_namespaces = namespaces.of_processes(procfs::numbers("/proc"));
         let mut look = Look {
             began: Instant::now(),
-            own_ns,
             cores: cores::read()?,
             disks: disks::read(),
-            counters: counters(),
+            counters: counters(&of_namespaces),
             descriptors: Descriptors::default(),
             sockets: HashMap::new(),
             pipes: BTreeMap::new(),
@@ -164,10 +177,10 @@ impl Look {
             dirty: dirty().into_iter().collect(),
             limits: BTreeMap::new(),
             io: HashMap::new(),
-            namespaces: namespaces.of_processes(procfs::numbers("/proc")),
+            namespaces: of_namespaces,
             turn: 0,
             learned: None,
-            unseen: BTreeSet::new(),
+            unseen: BTreeSet::from_iter(namespaces.left_out()),
         };
         match before {
             Some(sockets) => look.take_sockets(sockets, false),
@@ -245,9 +258,16 @@ impl Look {
         }
         for (namespace, pids) in self.namespaces.clone() {
             let read = || Ok((sockets::read()?, qdiscs::read()?));
-            let found = match (namespace, pids.first()) {
-                (Some(_), Some(pid)) => namespaces::inside(*pid, read),
-                _ => read(),
+            let found = match namespace {
+                None => read(),
+                Some(inode) => {
+                    let pids = pids.iter().take(VISITS_MAX).copied();
+                    match namespaces::inside_any(pids, inode, read) {
+                        Some(found) => found,
+                        // All of its processes have ended, and with them most likely it.
+                        None => continue,
+                    }
+                }
             };
             match found {
                 Ok((sockets, qdiscs)) => {
@@ -259,10 +279,14 @@ impl Look {
                         format!("sockets and interfaces: the kernel does not tell ({error})");
                     self.unseen.insert(told);
                 }
-                Err(_) => {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                     self.unseen.insert(
                         "sockets in other network namespaces: only root may look into those".into(),
                     );
+                }
+                Err(error) => {
+                    let told = format!("sockets in other network namespaces: {error}");
+                    self.unseen.insert(told);
                 }
             }
         }
@@ -329,7 +353,7 @@ impl Look {
 
     fn take_qdiscs(&mut self, namespace: Option<u64>, qdiscs: Vec<Qdisc>) {
         for qdisc in qdiscs {
-            let key = (namespace, qdisc.interface, qdisc.handle);
+            let key = (namespace, qdisc.interface, qdisc.handle, qdisc.parent);
             let tally = self.qdiscs.entry(key).or_insert_with(|| QdiscTally {
                 first: qdisc.clone(),
                 last: qdisc.clone(),
@@ -386,15 +410,26 @@ fn dirty() -> Option<DirtyReading> {
     })
 }
 
-/// Connections refused because their queue was full, and datagrams that arrived.
-fn counters() -> [u64; 2] {
-    let (netstat, snmp) = ("/proc/net/netstat", "/proc/net/snmp");
-    let counter = |file: &str, group, name| {
-        let text = procfs::text(file).unwrap_or_default();
-        procfs::counter(&text, group, name).unwrap_or(0)
-    };
-    [
-        counter(netstat, "TcpExt", "ListenOverflows"),
-        counter(snmp, "Udp", "InDatagrams"),
-    ]
+/// Of each network namespace, connections refused because their queue was full, and datagrams that
+/// were read.
+fn counters(namespaces: &BTreeMap<Option<u64>, BTreeSet<u32>>) -> BTreeMap<Option<u64>, [u64; 2]> {
+    let of_process = |pid: &u32| counters_in(&format!("/proc/{pid}/net"));
+    let each = namespaces.iter().filter_map(|(namespace, pids)| {
+        let found = match namespace {
+            None => counters_in("/proc/net"),
+            Some(_) => pids.iter().take(VISITS_MAX).find_map(of_process),
+        };
+        Some((*namespace, found?))
+    });
+    each.collect()
+}
+
+fn counters_in(folder: &str) -> Option<[u64; 2]> {
+    let netstat = procfs::text(format!("{folder}/netstat"))?;
+    let snmp = procfs::text(format!("{folder}/snmp")).unwrap_or_default();
+    let snmp6 = procfs::text(format!("{folder}/snmp6")).unwrap_or_default();
+    let four = procfs::counter(&snmp, "Udp", "InDatagrams").unwrap_or(0);
+    let six = procfs::counter_of_line(&snmp6, "Udp6InDatagrams").unwrap_or(0);
+    let refused = procfs::counter(&netstat, "TcpExt", "ListenOverflows");
+    Some([refused.unwrap_or(0), four.saturating_add(six)])
 }

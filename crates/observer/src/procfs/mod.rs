@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 pub use parse::{
     CoreStat, DiskStat, SchedStat, SoftnetStat, SystemCall, UringStat, cgroup_paths, core_stats,
-    counter, disk_stats, flags, inode, last_core, parent, sched_stat, softnet_stats, system_call,
-    uring_stat, vm_stat,
+    counter, counter_of_line, disk_stats, flags, inode, last_core, parent, sched_stat,
+    softnet_stats, system_call, task_name, uring_stat, vm_stat,
 };
 
 use crate::Error;

@@ -79,6 +79,12 @@ pub fn parent(text: &str) -> Option<u32> {
         .ok()
 }
 
+/// The name of a task, from its `stat`, where line ends and backslashes are written as escapes.
+pub fn task_name(text: &str) -> Option<&str> {
+    let (before, _) = text.rsplit_once(')')?;
+    before.split_once('(').map(|(_, name)| name)
+}
+
 /// A name may hold blanks and brackets; the last bracket ends it.
 fn after_name(text: &str) -> Option<&str> {
     text.rsplit_once(')').map(|(_, rest)| rest)
@@ -91,6 +97,8 @@ pub struct CoreStat {
     pub core: usize,
     /// user, nice, system, interrupts and stolen time.
     pub busy: u64,
+    /// user, nice and system: the part of `busy` that is threads.
+    pub threads: u64,
     /// Soft interrupts, not in `busy`.
     pub softirq: u64,
     /// Idle, waiting for a disk included.
@@ -110,6 +118,7 @@ fn core_stat(line: &str) -> Option<CoreStat> {
     (ticks.len() >= 4).then(|| CoreStat {
         core,
         busy: [0, 1, 2, 5, 7].into_iter().map(at).sum(),
+        threads: [0, 1, 2].into_iter().map(at).sum(),
         softirq: at(6),
         idle: at(3).saturating_add(at(4)),
     })
@@ -184,6 +193,12 @@ pub fn counter(text: &str, group: &str, name: &str) -> Option<u64> {
     let (names, figures) = (own.next()?.1, own.next()?.1);
     let mut pairs = names.split(' ').zip(figures.split(' '));
     pairs.find(|(of, _)| *of == name)?.1.parse().ok()
+}
+
+/// A counter of `/proc/net/snmp6`: its name and its figure in one line.
+pub fn counter_of_line(text: &str, name: &str) -> Option<u64> {
+    let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+    lines.find(|(of, _)| *of == name)?.1.trim().parse().ok()
 }
 
 /// `pipe:[123]` or `socket:[123]`: the kind and its inode.
@@ -270,6 +285,8 @@ mod tests {
         let text = format!("7 (a) b (c) S {}", fields.join(" "));
         assert_eq!(last_core(&text), Some(39));
         assert_eq!(parent(&text), Some(4));
+        assert_eq!(task_name(&text), Some("a) b (c"));
+        assert_eq!(task_name("7 )("), None);
     }
 
     #[test]
@@ -278,6 +295,8 @@ mod tests {
         assert_eq!(counter(text, "TcpExt", "ListenOverflows"), Some(42));
         assert_eq!(counter(text, "IpExt", "A"), Some(9));
         assert_eq!(counter(text, "TcpExt", "B"), None);
+        let text = "Udp6InErrors   \t3\nUdp6InDatagrams   \t7\n";
+        assert_eq!(counter_of_line(text, "Udp6InDatagrams"), Some(7));
     }
 
     #[test]
@@ -301,8 +320,8 @@ mod tests {
         let stat = "cpu  1 2\ncpu1 10 1 5 80 3 2 7 4 0 0\nintr 5\n";
         let core = core_stats(stat)[0];
         assert_eq!(
-            (core.core, core.busy, core.softirq, core.idle),
-            (1, 22, 7, 83)
+            (core.core, core.busy, core.threads, core.softirq, core.idle),
+            (1, 22, 16, 7, 83)
         );
         let disks = "254 0 vda 10 0 80 4 20 0 160 8 0 12 16 0 0\n";
         let disk = &disk_stats(disks)[0];

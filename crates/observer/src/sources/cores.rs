@@ -12,6 +12,8 @@ pub struct CoreFigures {
     pub busy_ratio: f64,
     /// Soft interrupts.
     pub softirq_ratio: f64,
+    /// Threads.
+    pub threads_ratio: f64,
 }
 
 /// Reads the cores.
@@ -34,6 +36,7 @@ pub fn between(before: &[CoreStat], after: &[CoreStat]) -> Vec<CoreFigures> {
             core: now.core,
             busy_ratio: (busy + softirq) / all,
             softirq_ratio: softirq / all,
+            threads_ratio: now.threads.saturating_sub(then.threads) as f64 / all,
         })
     };
     after.iter().filter_map(figures).collect()

@@ -98,10 +98,14 @@ impl Groups {
     }
 }
 
-/// `/a/b`, `/a`.
+/// `/a/b`, `/a`, `/`: the machine's root has no limit, but in a container its own group is the root.
 fn ancestors(path: &str) -> impl Iterator<Item = &str> {
-    std::iter::successors(Some(path), |path| path.rsplit_once('/').map(|(up, _)| up))
-        .filter(|path| path.len() > 1)
+    let own = Some(path).filter(|path| path.starts_with('/'));
+    std::iter::successors(own, |path| match path.rsplit_once('/') {
+        Some(("", "")) | None => None,
+        Some(("", _)) => Some("/"),
+        Some((up, _)) => Some(up),
+    })
 }
 
 fn quota(folder: &str, path: &str, second: bool) -> Option<(String, f64, u64)> {
@@ -156,7 +160,8 @@ fn second_limits(max: &str, stat: &str) -> Vec<BlockLimit> {
     let mut limits = Vec::new();
     for line in max.lines() {
         let device = line.split(' ').next().unwrap_or_default();
-        let passed = stat.lines().find(|line| line.starts_with(device));
+        let is_it = |line: &&str| line.split(' ').next() == Some(device);
+        let passed = stat.lines().find(is_it);
         for (limit, counter, name) in NAMES {
             if let Some(per_s) = value(line, limit) {
                 limits.push(BlockLimit {
@@ -211,10 +216,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_groups_ancestors_limit_it_too_but_not_the_root() {
+    fn a_groups_ancestors_limit_it_too_and_in_a_container_the_root() {
         let all: Vec<&str> = ancestors("/a/b").collect();
-        assert_eq!(all, ["/a/b", "/a"]);
-        assert_eq!(ancestors("/").count(), 0);
+        assert_eq!(all, ["/a/b", "/a", "/"]);
+        assert_eq!(ancestors("/").collect::<Vec<_>>(), ["/"]);
+        assert_eq!(ancestors("").count(), 0);
+    }
+
+    #[test]
+    fn a_disks_counter_is_not_that_of_one_whose_number_begins_the_same() {
+        let stat = "253:10 rbytes=5\n253:1 rbytes=77\n";
+        assert_eq!(second_limits("253:1 rbps=9\n", stat)[0].passed_total, 77);
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub struct Qdisc {
     pub interface: u32,
     /// Its handle: an interface may have several.
     pub handle: u32,
+    /// What it hangs below. Those that the kernel makes, one for each queue of an interface, all have
+    /// handle 0, and only this tells them apart.
+    pub parent: u32,
     /// What it is: `tbf`, `fq_codel` ...
     pub kind: String,
     /// Packets that wait.
@@ -53,6 +56,7 @@ fn qdisc(body: &[u8]) -> Option<Qdisc> {
     let mut qdisc = Qdisc {
         interface: u32_at(body, 4),
         handle: u32_at(body, 8),
+        parent: u32_at(body, 12),
         kind: String::new(),
         length_packets: 0,
         length_bytes: 0,
@@ -105,4 +109,21 @@ pub fn interface_name(interface: u32) -> String {
     names
         .find(is_it)
         .unwrap_or(format!("interface {interface}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_kernel_made_for_each_queue_is_told_apart_by_what_it_hangs_below() {
+        let of = |parent: u8| {
+            let mut body = [0; MESSAGE_BYTES];
+            body[12] = parent;
+            let qdisc = qdisc(&body).unwrap();
+            (qdisc.handle, qdisc.parent)
+        };
+        assert_eq!([of(1), of(2)], [(0, 1), (0, 2)]);
+        assert_eq!(qdisc(&[0; MESSAGE_BYTES - 1]), None);
+    }
 }

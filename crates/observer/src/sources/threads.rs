@@ -23,6 +23,8 @@ const ACTIVE: f64 = 0.000_5;
 const RAN_NS: u64 = 100_000;
 /// Files that are kept open, at most.
 const FILES_MAX: usize = 8192;
+/// And as many are left for all else.
+const FILES_LEFT: usize = 48;
 /// A scan that is younger than this is as good as a new one.
 const FRESH: Duration = Duration::from_millis(50);
 /// A scan that takes longer is not done in the middle of a look, but in the first one.
@@ -73,6 +75,8 @@ struct Known {
     /// Open while it is sampled.
     call: Option<File>,
     tally: BTreeMap<Sleep, u32>,
+    /// The core that it was last on, if it ran.
+    core: usize,
     /// What it slept in when it was looked at last.
     asleep: Option<Asleep>,
     /// It ran since the look before.
@@ -106,6 +110,8 @@ struct Process {
     parent: u32,
     is_kernel: bool,
     threads: Vec<u32>,
+    /// The scan that found it.
+    turn: u32,
     /// One of its threads ran since the scan before.
     active: bool,
 }
@@ -121,9 +127,22 @@ pub struct Threads {
     turn: u32,
     /// When the last scan ended, and how long it took.
     scanned: Option<(Instant, Duration)>,
+    /// Files that may be kept open for threads, and for those that are sampled.
+    stats_max: usize,
+    calls_max: usize,
 }
 
 impl Threads {
+    /// A source for a process that may have so many files.
+    pub fn new(files: usize) -> Threads {
+        let free = files.saturating_sub(FILES_LEFT);
+        Threads {
+            stats_max: FILES_MAX.min(free / 4 * 3),
+            calls_max: SAMPLED_MAX.min(free / 4),
+            ..Threads::default()
+        }
+    }
+
     /// Begins a look.
     pub fn begin(&mut self) {
         let fresh = self.scanned.is_some_and(|(at, _)| at.elapsed() < FRESH);
@@ -184,6 +203,7 @@ impl Threads {
     /// Ends a look of so long.
     pub fn end(&mut self, length_ns: u64) -> Vec<ThreadFigures> {
         self.scan();
+        self.look_again();
         let mut looks_left = SLEEPERS_MAX;
         let mut figures = Vec::with_capacity(self.known.len());
         let mut processes = std::mem::take(&mut self.processes);
@@ -203,16 +223,39 @@ impl Threads {
                 let asleep = known.asleep.as_ref();
                 known.tally.extend(asleep.map(|asleep| (asleep.sleep, 1)));
             }
-            let ran_ns = known.last.running_ns.saturating_sub(known.began.running_ns);
-            let ready_ns = known.last.ready_ns.saturating_sub(known.began.ready_ns);
-            let core = match ran_ns.max(ready_ns) >= RAN_NS {
-                true => core(known.pid, *tid),
-                false => 0,
-            };
-            figures.push(thread(*tid, known, process, core, length_ns));
+            figures.push(thread(*tid, known, process, length_ns));
         }
         std::mem::swap(&mut self.processes, &mut processes);
         figures
+    }
+
+    /// Asks those that ran in this look what they are called and which core they were on: a program
+    /// is begun under its parent's name, and threads name themselves.
+    fn look_again(&mut self) {
+        for (tid, known) in &mut self.known {
+            known.core = 0;
+            let ran_ns = known.last.running_ns.saturating_sub(known.began.running_ns);
+            let ready_ns = known.last.ready_ns.saturating_sub(known.began.ready_ns);
+            if ran_ns.max(ready_ns) < RAN_NS {
+                continue;
+            }
+            let folder = format!("/proc/{}/task/{tid}", known.pid);
+            let stat = procfs::text(format!("{folder}/stat")).unwrap_or_default();
+            known.core = procfs::last_core(&stat).unwrap_or(0);
+            let Some(process) = self.processes.get_mut(&known.pid) else {
+                continue;
+            };
+            let is_other = procfs::task_name(&stat).is_some_and(|name| name != known.name);
+            if is_other
+                && !process.is_kernel
+                && let Some(name) = procfs::name(&folder)
+            {
+                if *tid == known.pid {
+                    process.name.clone_from(&name);
+                }
+                known.name = name;
+            }
+        }
     }
 
     /// Threads whose waits may not be seen, because they are another user's. One that was about to
@@ -300,21 +343,25 @@ impl Threads {
             return;
         };
         let entry = self.processes.entry(pid);
-        let process = entry.or_insert_with(|| process(pid, &folder));
+        let turn = self.turn;
+        let process = entry.or_insert_with(|| process(pid, &folder, turn));
+        let is_new = process.turn == turn;
         if !process.threads.contains(&tid) {
             process.threads.push(tid);
         }
-        let keep = self.known.len() < FILES_MAX;
+        let keep = self.known.len() < self.stats_max;
         let open = || File::open(format!("{folder}/task/{tid}/schedstat")).ok();
         let known = Known {
             pid,
             name,
-            // A thread that is new in the middle of a look began at nothing.
-            began: now,
+            // A process that is new in the middle of a look began at nothing; at the beginning of
+            // one, all begin at what they have.
+            began: if is_new { SchedStat::default() } else { now },
             last: now,
             stat: keep.then(open).flatten(),
             call: None,
             tally: BTreeMap::new(),
+            core: 0,
             asleep: None,
             active: false,
             seen: true,
@@ -334,7 +381,7 @@ impl Threads {
             }
         }
         active.sort_unstable_by(|a, b| b.cmp(a));
-        active.truncate(SAMPLED_MAX);
+        active.truncate(self.calls_max);
         let chosen: HashSet<u32> = active.into_iter().map(|(_, tid)| tid).collect();
         for (tid, known) in &mut self.known {
             match (chosen.contains(tid), known.call.is_some()) {
@@ -364,7 +411,7 @@ fn read(file: &File) -> Option<String> {
     Some(String::from_utf8_lossy(&buffer[..length]).into_owned())
 }
 
-fn process(pid: u32, folder: &str) -> Process {
+fn process(pid: u32, folder: &str, turn: u32) -> Process {
     let stat = procfs::text(format!("{folder}/stat"));
     let parent = stat.and_then(|text| procfs::parent(&text)).unwrap_or(0);
     Process {
@@ -373,6 +420,7 @@ fn process(pid: u32, folder: &str) -> Process {
         // The kernel's threads are children of kthreadd, which is process 2.
         is_kernel: pid == 2 || parent == 2,
         threads: Vec::new(),
+        turn,
         active: true,
     }
 }
@@ -394,19 +442,7 @@ fn throttled(pid: u32, tid: u32, sleep: Sleep) -> Sleep {
     }
 }
 
-/// The core that a thread was last on.
-fn core(pid: u32, tid: u32) -> usize {
-    let text = procfs::text(format!("/proc/{pid}/task/{tid}/stat"));
-    text.and_then(|text| procfs::last_core(&text)).unwrap_or(0)
-}
-
-fn thread(
-    tid: u32,
-    known: &mut Known,
-    process: &Process,
-    core: usize,
-    length_ns: u64,
-) -> ThreadFigures {
+fn thread(tid: u32, known: &mut Known, process: &Process, length_ns: u64) -> ThreadFigures {
     let running_ns = known.last.running_ns.saturating_sub(known.began.running_ns);
     let running_ns = running_ns.min(length_ns);
     let ready_ns = known.last.ready_ns.saturating_sub(known.began.ready_ns);
@@ -423,7 +459,7 @@ fn thread(
         parent: process.parent,
         process: process.name.clone(),
         name: known.name.clone(),
-        core,
+        core: known.core,
         running_ns,
         ready_ns,
         sleeping_ns: length_ns - running_ns - ready_ns,

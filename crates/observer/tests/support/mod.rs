@@ -104,6 +104,7 @@ pub fn machine(programs: Vec<Program>) -> Figures {
         core,
         busy_ratio,
         softirq_ratio: 0.0,
+        threads_ratio: busy_ratio,
     };
     Figures {
         length_ns: LENGTH_NS,

@@ -28,6 +28,7 @@ impl Checker<'_> {
             self.share(limit.cost_ratio, &format!("{field}.cost_ratio"))?;
         }
         self.amount(linux.hidden_ratio, "linux.hidden_ratio")?;
+        self.amount(linux.gone_ratio, "linux.gone_ratio")?;
         self.amount(linux.observer_ratio, "linux.observer_ratio")
     }
 
