@@ -253,6 +253,27 @@ fn a_limit_of_block_io_is_named_when_it_is_used_up() {
 }
 
 #[test]
+fn who_is_throttled_by_dirty_pages_is_told_of_a_limit_that_their_disk_has() {
+    let mut figures = machine(vec![
+        Program::new(1, "writes").asleep(Wait::DirtyThrottle, 0.95),
+    ]);
+    figures.block_limits = vec![BlockFigures {
+        group: "/".into(),
+        limit: BlockLimit {
+            name: "write_bps".into(),
+            device: "7:0".into(),
+            per_s: 1e6,
+            passed_total: 0,
+        },
+        passed_per_s: 0.99e6,
+        pids: [1].into(),
+    }];
+    is(named(&figures), "writes", 4);
+    let evidence = said(&figures).evidence;
+    assert!(evidence.iter().any(|line| line.contains("write_bps")));
+}
+
+#[test]
 fn a_busy_disk_is_named_only_if_somebody_waits_for_it() {
     let disk = DiskFigures {
         name: "sda".into(),

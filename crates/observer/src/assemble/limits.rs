@@ -197,22 +197,17 @@ impl<'a> Finder<'a> {
         })
     }
 
+    /// A limit that reads or flushes wait for. What waits to write to the cache waits for dirty pages,
+    /// and the limit is evidence there.
     fn block(&self, block: &BlockFigures) -> Option<Limit> {
-        let (group, waits) = self.most(&block.pids, storage)?;
-        let used = block.passed_per_s / block.limit.per_s.max(1.0);
-        (used >= REACHED && waits >= COST).then(|| Limit {
+        let (group, waits) = self.most(&block.pids, |member| member.waited(Wait::Disk))?;
+        let evidence = used_up(block).filter(|_| waits >= COST)?;
+        Some(Limit {
             kind: LimitKind::BlockThrottle,
             stage: group.name.clone(),
             resource: block.group.clone(),
             cost_ratio: waits,
-            evidence: vec![format!(
-                "control group {} has {} = {} on disk {}, and used {} of it",
-                block.group,
-                block.limit.name,
-                rate(block.limit.per_s),
-                block.limit.device,
-                percent(used)
-            )],
+            evidence: vec![evidence],
         })
     }
 
@@ -222,17 +217,24 @@ impl<'a> Finder<'a> {
             (group, most.fold(0.0, f64::max))
         });
         let (group, cost_ratio) = paused.max_by(|a, b| a.1.total_cmp(&b.1))?;
-        (cost_ratio >= COST).then(|| Limit {
+        if cost_ratio < COST {
+            return None;
+        }
+        let mut evidence = vec![format!(
+            "{} sleeps in balance_dirty_pages for {} of the time{}",
+            group.name,
+            percent(cost_ratio),
+            dirty_pages()
+        )];
+        let own = |block: &&BlockFigures| group.members.iter().any(|m| block.pids.contains(&m.pid));
+        let limits = self.figures.block_limits.iter().filter(own);
+        evidence.extend(limits.filter_map(used_up));
+        Some(Limit {
             kind: LimitKind::DirtyThrottle,
             stage: group.name.clone(),
             resource: "dirty pages".into(),
             cost_ratio,
-            evidence: vec![format!(
-                "{} sleeps in balance_dirty_pages for {} of the time{}",
-                group.name,
-                percent(cost_ratio),
-                dirty_pages()
-            )],
+            evidence,
         })
     }
 
@@ -263,6 +265,21 @@ impl<'a> Finder<'a> {
             )],
         })
     }
+}
+
+/// A limit of block I/O in words, if what passes it is what it lets pass.
+fn used_up(block: &BlockFigures) -> Option<String> {
+    let used = block.passed_per_s / block.limit.per_s.max(1.0);
+    (used >= REACHED).then(|| {
+        format!(
+            "control group {} has {} = {} on disk {}, and used {} of it",
+            block.group,
+            block.limit.name,
+            rate(block.limit.per_s),
+            block.limit.device,
+            percent(used)
+        )
+    })
 }
 
 fn storage(member: &Member) -> f64 {
