@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use brigade_bookstore::CUSTOMERS_PER_BROWSER;
@@ -25,6 +25,8 @@ const WIRE_PACKETS: usize = 1024;
 const CONNECTIONS_DEFAULT: i64 = 1000;
 /// The load's time that is not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
+/// Between two looks whether to stop while the load begins.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// `brigade top`.
 pub fn top(args: &TopArgs) -> Result<(), Error> {
@@ -114,6 +116,7 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
         }
         have_room(pipeline, i64::from(browsers))?;
     }
+    have_room(pipeline, i64::from(args.connections) + i64::from(args.idle))?;
     if let Some(listen) = &args.listen {
         let nic = stage_of_kind(pipeline, "portal");
         let nic = nic.ok_or_else(|| misfit("--listen", "portal", pipeline))?;
@@ -139,9 +142,9 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
     Ok(())
 }
 
-/// Lets tcp and http take as many connections as there are browsers, unless the pipeline itself says
-/// how many they take.
-fn have_room(pipeline: &mut Pipeline, browsers: i64) -> Result<(), Error> {
+/// Lets tcp and http take as many connections as the load has, unless the pipeline itself says how
+/// many they take.
+fn have_room(pipeline: &mut Pipeline, connections: i64) -> Result<(), Error> {
     const OPTION: &str = "connections_max";
     for kind in ["tcp", "http"] {
         let Some(name) = stage_of_kind(pipeline, kind) else {
@@ -150,7 +153,7 @@ fn have_room(pipeline: &mut Pipeline, browsers: i64) -> Result<(), Error> {
         let stage = pipeline.stages().iter().find(|stage| stage.name == name);
         let is_said = stage.is_some_and(|stage| stage.options.contains_key(OPTION));
         // Connections in TIME-WAIT take places, too.
-        let room = browsers * 2;
+        let room = connections * 2;
         if !is_said && room > CONNECTIONS_DEFAULT {
             pipeline.set_option(&name, OPTION, OptionValue::Integer(room))?;
         }
@@ -270,6 +273,8 @@ fn run_wire(
         },
         items,
         warm_up: WARM_UP,
+        idle: args.idle as usize,
+        in_turn: args.in_turn,
     };
     println!(
         "brigade: {} connections on the wire ask for {}",
@@ -277,12 +282,16 @@ fn run_wire(
     );
     let running = Running::start(plan)?;
     let stop_load = Arc::new(AtomicBool::new(false));
-    let thread = load::spawn(peer, load, Arc::clone(&stop_load));
+    let (sender, begun) = channel();
+    let thread = load::spawn(peer, load, Arc::clone(&stop_load), sender);
     let thread = thread.map_err(|e| LoadError::Thread(e.to_string()))?;
-    let limit = args
-        .duration_s
-        .map(|seconds| Duration::from_secs(seconds) + WARM_UP);
     stopper.set(running.stop_handle());
+    // A load that fails says so when its thread is joined.
+    while begun.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) && !stopper.stopped() {}
+    if args.idle > 0 {
+        println!("brigade: {} idle connections are open", args.idle);
+    }
+    let limit = args.duration_s.map(Duration::from_secs);
     // The load ends while the pipeline drains: its last answers find nobody, which is no harm.
     let result = running.wait_then(limit, || stop_load.store(true, Ordering::Relaxed));
     let outcome = thread.join();
@@ -364,6 +373,12 @@ fn report(outcome: load::Outcome, whose: &str) -> Result<(), Error> {
         "latency p99           {:>10.1} us",
         outcome.quantile_ns(0.99) as f64 / 1e3
     );
+    if outcome.idle_bytes > 0 {
+        println!(
+            "idle connection       {:>10} bytes (both ends)",
+            outcome.idle_bytes
+        );
+    }
     if outcome.pages == 0 {
         return Err(LoadError::NoPages.into());
     }
