@@ -17,12 +17,14 @@ use crate::cli::{Nic, RunArgs, TopArgs, default_disk};
 use crate::emulated::WireLoad;
 use crate::load::{self, Errand, Load, LoadError};
 use crate::signals::Stopper;
-use crate::{Error, pipelines, prepare, top};
+use crate::{Error, files, pipelines, prepare, top};
 
 /// Packets that the wire holds each way.
 const WIRE_PACKETS: usize = 1024;
 /// Connections that tcp and http take without being told.
 const CONNECTIONS_DEFAULT: i64 = 1000;
+/// The option of each stage that keeps connections.
+const CONNECTIONS_MAX: &str = "connections_max";
 /// The load's time that is not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Between two looks whether to stop while the load begins.
@@ -116,6 +118,12 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
         }
         have_room(pipeline, i64::from(browsers))?;
     }
+    if let Some(connections) = args.connections_max {
+        if stage_of_kind(pipeline, "tcp").is_none() {
+            return Err(misfit("--connections-max", "tcp", pipeline));
+        }
+        limit_connections(pipeline, connections)?;
+    }
     have_room(pipeline, i64::from(args.connections) + i64::from(args.idle))?;
     if let Some(listen) = &args.listen {
         let nic = stage_of_kind(pipeline, "portal");
@@ -145,17 +153,27 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
 /// Lets tcp and http take as many connections as the load has, unless the pipeline itself says how
 /// many they take.
 fn have_room(pipeline: &mut Pipeline, connections: i64) -> Result<(), Error> {
-    const OPTION: &str = "connections_max";
     for kind in ["tcp", "http"] {
         let Some(name) = stage_of_kind(pipeline, kind) else {
             continue;
         };
         let stage = pipeline.stages().iter().find(|stage| stage.name == name);
-        let is_said = stage.is_some_and(|stage| stage.options.contains_key(OPTION));
+        let is_said = stage.is_some_and(|stage| stage.options.contains_key(CONNECTIONS_MAX));
         // Connections in TIME-WAIT take places, too.
         let room = connections * 2;
         if !is_said && room > CONNECTIONS_DEFAULT {
-            pipeline.set_option(&name, OPTION, OptionValue::Integer(room))?;
+            pipeline.set_option(&name, CONNECTIONS_MAX, OptionValue::Integer(room))?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets each stage that keeps connections keep so many.
+fn limit_connections(pipeline: &mut Pipeline, connections: u32) -> Result<(), Error> {
+    for kind in ["portal", "tcp", "http"] {
+        if let Some(name) = stage_of_kind(pipeline, kind) {
+            let value = OptionValue::Integer(connections.into());
+            pipeline.set_option(&name, CONNECTIONS_MAX, value)?;
         }
     }
     Ok(())
@@ -226,6 +244,19 @@ fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), E
     let portal = stage_of_kind(&plan.pipeline, "portal");
     if let Some(nic) = &portal {
         plan.resources(nic).put("bound", sender);
+        let files = files::allow_many();
+        // Besides the connections: the disk, the rings' bells and the like.
+        let wanted = args
+            .connections_max
+            .map(|connections| u64::from(connections) + 64);
+        if let (Some(files), Some(wanted)) = (files, wanted)
+            && files < wanted
+        {
+            eprintln!(
+                "brigade: the system lets this process have {files} files open; connections beyond \
+                 that wait (`ulimit -Hn {wanted}` before it would do)"
+            );
+        }
     }
     println!("brigade: {}", describe(&plan));
     let running = Running::start(plan)?;
@@ -288,9 +319,10 @@ fn run_wire(
     stopper.set(running.stop_handle());
     // A load that fails says so when its thread is joined.
     while begun.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) && !stopper.stopped() {}
-    if args.idle > 0 {
-        println!("brigade: {} idle connections are open", args.idle);
-    }
+    println!(
+        "brigade: {} further connections are open; from here on it counts",
+        args.idle
+    );
     let limit = args.duration_s.map(Duration::from_secs);
     // The load ends while the pipeline drains: its last answers find nobody, which is no harm.
     let result = running.wait_then(limit, || stop_load.store(true, Ordering::Relaxed));
