@@ -70,6 +70,7 @@ pub fn run(args: &RunArgs, registry: &Registry) -> Result<(), Error> {
     let items = image.items;
     let mut plan = Plan::new(pipeline, placement);
     plan.cohort = args.cohort as usize;
+    prepare::hand_in_counters(&mut plan);
     prepare::hand_in(&mut plan, image);
     if let Some(nic) = stage_of_kind(&plan.pipeline, "wire") {
         return run_wire(args, plan, &nic, items, &stopper);

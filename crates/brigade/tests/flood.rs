@@ -10,9 +10,12 @@ mod house;
 #[expect(dead_code, reason = "other tests use the rest")]
 mod street;
 
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use brigade_nic::wire::WirePeer;
+use brigade_tcp::TcpCounters;
 
 use browser::get;
 use house::{House, WATCHDOG, fused, web_with};
@@ -86,7 +89,11 @@ fn resident_bytes() -> usize {
 
 #[test]
 fn a_flood_of_opening_segments_takes_little_and_keeps_nobody_out() {
-    let (house, mut peer) = House::open(fused(web_with(&[])));
+    let mut plan = fused(web_with(&[]));
+    let counters = Arc::new(TcpCounters::default());
+    plan.resources("tcp")
+        .put("tcp_counters", Arc::clone(&counters));
+    let (house, mut peer) = House::open(plan);
     for bytes_max in [FIRST_BYTES_MAX, MORE_BYTES_MAX, MORE_BYTES_MAX] {
         let before_bytes = resident_bytes();
         let answers = flood(&mut peer);
@@ -95,6 +102,11 @@ fn a_flood_of_opening_segments_takes_little_and_keeps_nobody_out() {
         assert!(answers > 0, "tcp answers some");
         assert!(grown_bytes < bytes_max, "{grown_bytes} bytes more");
     }
+
+    let dropped = counters.half_open_dropped.load(Ordering::Relaxed);
+    let ended = counters.half_open_ended.load(Ordering::Relaxed);
+    println!("{dropped} dropped, {ended} gave way");
+    assert!(dropped > 0 && ended > 0, "the operator can see it");
 
     // The places are full of handshakes now, and stay so for 10 s.
     let mut street = Street::new(peer);

@@ -27,4 +27,4 @@ mod options;
 mod stage;
 
 pub use error::TcpError;
-pub use stage::kind;
+pub use stage::{TcpCounters, kind};
