@@ -83,11 +83,6 @@ pub fn run(args: &RunArgs, registry: &Registry) -> Result<(), Error> {
 
 /// Puts the command line's options into the pipeline.
 fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result<(), Error> {
-    let misfit = |argument, missing, pipeline: &Pipeline| Error::Misfit {
-        argument,
-        pipeline: pipeline.name().to_owned(),
-        missing,
-    };
     let nic = ["portal", "wire", "load", "tap"];
     let nic = nic
         .into_iter()
@@ -112,20 +107,7 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
             }
         }
     }
-    if let Some(browsers) = args.load {
-        // They would wait for pages of a shop that never come.
-        if stage_of_kind(pipeline, "bookstore").is_none() {
-            return Err(misfit("--load", "bookstore", pipeline));
-        }
-        have_room(pipeline, i64::from(browsers))?;
-    }
-    if let Some(connections) = args.connections_max {
-        if stage_of_kind(pipeline, "tcp").is_none() {
-            return Err(misfit("--connections-max", "tcp", pipeline));
-        }
-        limit_connections(pipeline, connections)?;
-    }
-    have_room(pipeline, i64::from(args.connections) + i64::from(args.idle))?;
+    apply_connections(args, pipeline)?;
     if let Some(listen) = &args.listen {
         let nic = stage_of_kind(pipeline, "portal");
         let nic = nic.ok_or_else(|| misfit("--listen", "portal", pipeline))?;
@@ -149,6 +131,35 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
         }
     }
     Ok(())
+}
+
+/// How many connections there may be, and that there is room for those of a load.
+fn apply_connections(args: &RunArgs, pipeline: &mut Pipeline) -> Result<(), Error> {
+    if let Some(browsers) = args.load {
+        // They would wait for pages of a shop that never come.
+        if stage_of_kind(pipeline, "bookstore").is_none() {
+            return Err(misfit("--load", "bookstore", pipeline));
+        }
+        have_room(pipeline, i64::from(browsers))?;
+    }
+    if args.idle > 0 && stage_of_kind(pipeline, "wire").is_none() {
+        return Err(misfit("--idle", "wire", pipeline));
+    }
+    if let Some(connections) = args.connections_max {
+        if stage_of_kind(pipeline, "tcp").is_none() {
+            return Err(misfit("--connections-max", "tcp", pipeline));
+        }
+        limit_connections(pipeline, connections)?;
+    }
+    have_room(pipeline, i64::from(args.connections) + i64::from(args.idle))
+}
+
+fn misfit(argument: &'static str, missing: &'static str, pipeline: &Pipeline) -> Error {
+    Error::Misfit {
+        argument,
+        pipeline: pipeline.name().to_owned(),
+        missing,
+    }
 }
 
 /// Lets tcp and http take as many connections as the load has, unless the pipeline itself says how
@@ -245,24 +256,12 @@ fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), E
     let portal = stage_of_kind(&plan.pipeline, "portal");
     if let Some(nic) = &portal {
         plan.resources(nic).put("bound", sender);
-        let files = files::allow_many();
-        // Besides the connections: the disk, the rings' bells and the like.
-        let wanted = args
-            .connections_max
-            .map(|connections| u64::from(connections) + 64);
-        if let (Some(files), Some(wanted)) = (files, wanted)
-            && files < wanted
-        {
-            eprintln!(
-                "brigade: the system lets this process have {files} files open; connections beyond \
-                 that wait (`ulimit -Hn {wanted}` before it would do)"
-            );
-        }
     }
     println!("brigade: {}", describe(&plan));
     let running = Running::start(plan)?;
     stopper.set(running.stop_handle());
     if portal.is_some() {
+        allow_files(args);
         print_address(&bound);
     }
     if let Some(Nic::Tap(interface)) = &args.nic {
@@ -275,6 +274,21 @@ fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), E
     running.wait(args.duration_s.map(Duration::from_secs))?;
     println!("brigade: drained, flushed and closed");
     Ok(())
+}
+
+/// Each connection of the portal is a file of this process.
+fn allow_files(args: &RunArgs) {
+    let files = files::allow_many();
+    // Besides the connections: the disk, the rings' bells and the like.
+    let wanted = args.connections_max.map(|most| u64::from(most) + 64);
+    if let (Some(files), Some(wanted)) = (files, wanted)
+        && files < wanted
+    {
+        eprintln!(
+            "brigade: the system lets this process have {files} files open; connections beyond that \
+             wait (`ulimit -Hn {wanted}` before it would do)"
+        );
+    }
 }
 
 fn print_address(bound: &Receiver<SocketAddr>) {
