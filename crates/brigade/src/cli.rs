@@ -112,7 +112,7 @@ pub struct RunArgs {
     #[arg(long, default_value = "/product/{}", value_name = "PATH")]
     pub path: String,
     /// Connections that nic, tcp and http keep at most, instead of what the pipeline says (1000 and
-    /// some). Each may take some 40 KiB, 100 KiB with --nic portal.
+    /// some).
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections_max: Option<u32>,
     /// With --nic wire: so many further connections, which are opened before it is measured and stay

@@ -2,17 +2,21 @@
 
 use std::fmt::Write as _;
 use std::net::TcpStream;
+use std::os::fd::AsFd as _;
+use std::process::Command;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 
 use super::Error;
-use super::child::{Running, brigade, output};
-use super::portal::Portal;
+use super::child::{DISK, Running, brigade, output};
+use super::portal::{self, Portal};
 use super::stats::Sample;
 use super::wire::{Outcome, list, number, text};
 
 const ROUNDS: usize = 5;
-const CONNECTIONS: [usize; 4] = [1, 100, 1000, 10_000];
+const MOST: usize = 10_000;
+const CONNECTIONS: [usize; 4] = [1, 100, 1000, MOST];
 /// A page that needs no database: what else happens meanwhile is the same for all.
 const PATH: &str = "/style.css";
 /// Opened before the memory is looked at for the first time: whatever is made once is made then.
@@ -96,28 +100,98 @@ fn table(rows: &[[Row; 2]]) -> String {
 
 /// What the process grows by for each connection that asked once and stays open.
 fn memory() -> Result<String, Error> {
-    let connections = CONNECTIONS[CONNECTIONS.len() - 1];
     let files = getrlimit(Resource::Nofile);
-    let most = Rlimit {
+    let all = Rlimit {
         current: files.maximum,
         maximum: files.maximum,
     };
     // If not, opening says so.
-    let _ = setrlimit(Resource::Nofile, most);
-    let most = (connections + FIRST + 1).to_string();
-    let portal = Portal::start_with(&["--placement", "fused", "--connections-max", &most])?;
-    let open = |count| (0..count).map(|_| portal.open(PATH)).collect();
+    let _ = setrlimit(Resource::Nofile, all);
+    let most = (MOST + FIRST + 1).to_string();
+    let arguments = ["--placement", "fused", "--connections-max", &most];
+    let portal = Portal::start_with(&arguments)?;
+    let portal_bytes = bytes_each(portal.address(), portal.pid())?;
+    drop(portal);
+    let tap = match rustix::process::geteuid().is_root() {
+        true => format!("{} bytes", behind_tap(&arguments)?),
+        false => "SKIPPED: a network namespace takes root".into(),
+    };
+    Ok(format!(
+        "{:42}{portal_bytes} bytes\n{:42}{tap}\n",
+        "an idle connection, portal, tcp and http", "an idle connection, tap, tcp and http"
+    ))
+}
+
+/// Opens them all; gives what the process grows by for each, in bytes.
+fn bytes_each(address: &str, pid: u32) -> Result<u64, Error> {
+    let open = |count| (0..count).map(|_| portal::open(address, PATH)).collect();
     let first: Result<Vec<TcpStream>, Error> = open(FIRST);
     let first = first?;
-    let before_bytes = portal.resident_bytes()?;
-    let rest: Result<Vec<TcpStream>, Error> = open(connections);
+    let before_bytes = portal::resident_bytes(pid)?;
+    let rest: Result<Vec<TcpStream>, Error> = open(MOST);
     let rest = rest?;
-    let grown_bytes = portal.resident_bytes()?.saturating_sub(before_bytes);
-    // They were open all the time.
-    portal.get(PATH)?;
+    let grown_bytes = portal::resident_bytes(pid)?.saturating_sub(before_bytes);
+    // Served beside all of them.
+    portal::open(address, PATH)?;
     drop((first, rest));
-    Ok(format!(
-        "memory of an idle connection, nic (portal), tcp and http together: {} bytes\n",
-        grown_bytes / connections as u64
-    ))
+    Ok(grown_bytes / MOST as u64)
+}
+
+/// The same with the kernel's own TCP at the other end, in a network namespace.
+fn behind_tap(arguments: &[&str]) -> Result<u64, Error> {
+    let space = Space::make()?;
+    let mut command = Command::new("ip");
+    command.args(["netns", "exec", &space.0]);
+    command.arg(brigade(&[]).get_program());
+    command.args(["run", "web", "--nic", "tap:bmt0", "--disk", DISK]);
+    command.args(arguments);
+    let running = Running::start_command(command, "brigade top")?;
+    for words in ["addr add 10.7.0.2/24 dev bmt0", "link set bmt0 up"] {
+        let words: Vec<&str> = ["-n", &space.0]
+            .into_iter()
+            .chain(words.split(' '))
+            .collect();
+        output(Command::new("ip").args(words))?;
+    }
+    let pid = running.pid();
+    // Sockets belong to the namespace of the thread that made them.
+    let clients = std::thread::scope(|scope| {
+        let clients = scope.spawn(|| {
+            space.enter()?;
+            bytes_each("10.7.0.1:80", pid)
+        });
+        clients.join()
+    });
+    clients.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+/// A network namespace, gone when dropped.
+struct Space(String);
+
+impl Space {
+    fn make() -> Result<Space, Error> {
+        let name = format!("brigade-many-{}", std::process::id());
+        output(Command::new("ip").args(["netns", "add", &name]))?;
+        Ok(Space(name))
+    }
+
+    /// Moves the calling thread into it.
+    fn enter(&self) -> Result<(), Error> {
+        let path = format!("/run/netns/{}", self.0);
+        let enter = || {
+            let file = std::fs::File::open(&path)?;
+            let kind = Some(LinkNameSpaceType::Network);
+            Ok(move_into_link_name_space(file.as_fd(), kind)?)
+        };
+        enter().map_err(|source| Error::Run {
+            program: path.clone(),
+            source,
+        })
+    }
+}
+
+impl Drop for Space {
+    fn drop(&mut self) {
+        let _ = output(Command::new("ip").args(["netns", "del", &self.0]));
+    }
 }

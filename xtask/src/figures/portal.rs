@@ -52,28 +52,14 @@ impl Portal {
         Err(Error::Answer(text.lines().next().unwrap_or("").to_owned()))
     }
 
-    /// Opens a connection, gets a page on it, and leaves it open.
-    pub fn open(&self, path: &str) -> Result<TcpStream, Error> {
-        let open = || {
-            let mut stream = TcpStream::connect(&self.address)?;
-            stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-            let request = format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\n\r\n");
-            stream.write_all(request.as_bytes())?;
-            read_answer(&mut stream)?;
-            Ok(stream)
-        };
-        open().map_err(Error::Request)
+    /// Its address and port.
+    pub fn address(&self) -> &str {
+        &self.address
     }
 
-    /// Memory of the process that is really there, in bytes.
-    pub fn resident_bytes(&self) -> Result<u64, Error> {
-        let status = read(&format!("/proc/{}/status", self.running.pid()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-        kib.map(|kib| kib * 1024).ok_or(Error::Missing {
-            wanted: "VmRSS",
-            output: status,
-        })
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
     }
 
     fn exchange(&self, path: &str) -> std::io::Result<Vec<u8>> {
@@ -120,6 +106,30 @@ impl Portal {
         }
         Ok(switches)
     }
+}
+
+/// Opens a connection to `address`, gets a page on it, and leaves it open.
+pub fn open(address: &str, path: &str) -> Result<TcpStream, Error> {
+    let open = || {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        read_answer(&mut stream)?;
+        Ok(stream)
+    };
+    open().map_err(Error::Request)
+}
+
+/// Memory of a process that is really there, in bytes.
+pub fn resident_bytes(pid: u32) -> Result<u64, Error> {
+    let status = read(&format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.map(|kib| kib * 1024).ok_or(Error::Missing {
+        wanted: "VmRSS",
+        output: status,
+    })
 }
 
 /// Reads an answer with a length to its end.
