@@ -16,7 +16,7 @@ pub struct Cli {
 }
 
 /// What cannot be said together with `run --load`.
-const NO_LOAD: [&str; 4] = ["nic", "listen", "connections", "path"];
+const NO_LOAD: [&str; 5] = ["nic", "listen", "connections", "path", "idle"];
 
 /// Brigade's commands.
 #[derive(Debug, Subcommand)]
@@ -111,6 +111,18 @@ pub struct RunArgs {
     /// in turn. `order` buys books instead: three pages an order.
     #[arg(long, default_value = "/product/{}", value_name = "PATH")]
     pub path: String,
+    /// Connections that nic, tcp and http keep at most, instead of what the pipeline says (1000 and
+    /// some).
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub connections_max: Option<u32>,
+    /// With --nic wire: so many further connections, which are opened before it is measured and stay
+    /// open.
+    #[arg(long, default_value_t = 0, value_name = "N", value_parser = clap::value_parser!(u32).range(0..=50_000))]
+    pub idle: u32,
+    /// With --idle: the requests go over all connections in turn, as many at a time as
+    /// --connections says.
+    #[arg(long, requires = "idle")]
+    pub in_turn: bool,
     /// So many emulated browsers over the wire, after TPC-W: says how many interactions per second
     /// were right. Without a duration they last until Ctrl-C.
     #[arg(long, value_name = "BROWSERS", conflicts_with_all = NO_LOAD, value_parser = clap::value_parser!(u32).range(1..=100_000))]

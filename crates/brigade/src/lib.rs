@@ -19,6 +19,7 @@ mod cli;
 mod echo;
 mod emulated;
 mod error;
+mod files;
 mod linux;
 mod load;
 mod memory;

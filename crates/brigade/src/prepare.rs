@@ -16,6 +16,7 @@ use brigade_bookstore::{CUSTOMERS_PER_BROWSER, Progress as Filling};
 use brigade_graph::{Pipeline, Placement};
 use brigade_runtime::{CounterSource, Plan, Running};
 use brigade_stage::{OptionValue, Registry};
+use brigade_tcp::TcpCounters;
 use brigade_topology::Machine;
 
 use crate::cli::RunArgs;
@@ -92,8 +93,8 @@ pub fn image(
     filler.at_new_path(&path)
 }
 
-/// One of the block stage's counters.
-type Counter = fn(&BlockCounters) -> &AtomicU64;
+/// One of a stage's counters, with the name it is shown by.
+type Named<T> = (&'static str, fn(&T) -> &AtomicU64);
 
 /// Hands the disk and its counters to the block stage.
 pub fn hand_in(plan: &mut Plan, image: Image) {
@@ -109,15 +110,42 @@ pub fn hand_in(plan: &mut Plan, image: Image) {
     let counters = Arc::new(BlockCounters::default());
     plan.resources(&block)
         .put("block_counters", Arc::clone(&counters));
-    let names: [(&str, Counter); 3] = [
+    let names: [Named<BlockCounters>; 3] = [
         ("block_reads_total", |c| &c.reads),
         ("block_writes_total", |c| &c.writes),
         ("block_flushes_total", |c| &c.flushes),
     ];
+    show(plan, &block, &counters, names);
+}
+
+/// Hands counters to the tcp stage: whom it sends away would be seen by nobody here otherwise.
+pub fn hand_in_counters(plan: &mut Plan) {
+    let Some(tcp) = stage_of_kind(&plan.pipeline, "tcp") else {
+        return;
+    };
+    let counters = Arc::new(TcpCounters::default());
+    plan.resources(&tcp)
+        .put("tcp_counters", Arc::clone(&counters));
+    let names: [Named<TcpCounters>; 3] = [
+        ("tcp_refused_total", |c| &c.refused),
+        ("tcp_half_open_dropped_total", |c| &c.half_open_dropped),
+        ("tcp_half_open_ended_total", |c| &c.half_open_ended),
+    ];
+    show(plan, &tcp, &counters, names);
+}
+
+/// Lets `top` show a stage's counters.
+fn show<T: Send + Sync + 'static>(
+    plan: &mut Plan,
+    stage: &str,
+    counters: &Arc<T>,
+    names: [Named<T>; 3],
+) {
     for (name, counter) in names {
-        let counters = Arc::clone(&counters);
+        let counters = Arc::clone(counters);
         let source: CounterSource = Arc::new(move || counter(&counters).load(Ordering::Relaxed));
-        plan.counters.push((block.clone(), name.to_owned(), source));
+        plan.counters
+            .push((stage.to_owned(), name.to_owned(), source));
     }
 }
 

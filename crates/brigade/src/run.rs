@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use brigade_bookstore::CUSTOMERS_PER_BROWSER;
@@ -17,14 +17,18 @@ use crate::cli::{Nic, RunArgs, TopArgs, default_disk};
 use crate::emulated::WireLoad;
 use crate::load::{self, Errand, Load, LoadError};
 use crate::signals::Stopper;
-use crate::{Error, pipelines, prepare, top};
+use crate::{Error, files, pipelines, prepare, top};
 
 /// Packets that the wire holds each way.
 const WIRE_PACKETS: usize = 1024;
 /// Connections that tcp and http take without being told.
 const CONNECTIONS_DEFAULT: i64 = 1000;
+/// The option of each stage that keeps connections.
+const CONNECTIONS_MAX: &str = "connections_max";
 /// The load's time that is not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
+/// Between two looks whether to stop while the load begins.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// `brigade top`.
 pub fn top(args: &TopArgs) -> Result<(), Error> {
@@ -66,6 +70,7 @@ pub fn run(args: &RunArgs, registry: &Registry) -> Result<(), Error> {
     let items = image.items;
     let mut plan = Plan::new(pipeline, placement);
     plan.cohort = args.cohort as usize;
+    prepare::hand_in_counters(&mut plan);
     prepare::hand_in(&mut plan, image);
     if let Some(nic) = stage_of_kind(&plan.pipeline, "wire") {
         return run_wire(args, plan, &nic, items, &stopper);
@@ -78,11 +83,6 @@ pub fn run(args: &RunArgs, registry: &Registry) -> Result<(), Error> {
 
 /// Puts the command line's options into the pipeline.
 fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result<(), Error> {
-    let misfit = |argument, missing, pipeline: &Pipeline| Error::Misfit {
-        argument,
-        pipeline: pipeline.name().to_owned(),
-        missing,
-    };
     let nic = ["portal", "wire", "load", "tap"];
     let nic = nic
         .into_iter()
@@ -107,13 +107,7 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
             }
         }
     }
-    if let Some(browsers) = args.load {
-        // They would wait for pages of a shop that never come.
-        if stage_of_kind(pipeline, "bookstore").is_none() {
-            return Err(misfit("--load", "bookstore", pipeline));
-        }
-        have_room(pipeline, i64::from(browsers))?;
-    }
+    apply_connections(args, pipeline)?;
     if let Some(listen) = &args.listen {
         let nic = stage_of_kind(pipeline, "portal");
         let nic = nic.ok_or_else(|| misfit("--listen", "portal", pipeline))?;
@@ -139,20 +133,59 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
     Ok(())
 }
 
-/// Lets tcp and http take as many connections as there are browsers, unless the pipeline itself says
-/// how many they take.
-fn have_room(pipeline: &mut Pipeline, browsers: i64) -> Result<(), Error> {
-    const OPTION: &str = "connections_max";
+/// How many connections there may be, and that there is room for those of a load.
+fn apply_connections(args: &RunArgs, pipeline: &mut Pipeline) -> Result<(), Error> {
+    if let Some(browsers) = args.load {
+        // They would wait for pages of a shop that never come.
+        if stage_of_kind(pipeline, "bookstore").is_none() {
+            return Err(misfit("--load", "bookstore", pipeline));
+        }
+        have_room(pipeline, i64::from(browsers))?;
+    }
+    if args.idle > 0 && stage_of_kind(pipeline, "wire").is_none() {
+        return Err(misfit("--idle", "wire", pipeline));
+    }
+    if let Some(connections) = args.connections_max {
+        if stage_of_kind(pipeline, "tcp").is_none() {
+            return Err(misfit("--connections-max", "tcp", pipeline));
+        }
+        limit_connections(pipeline, connections)?;
+    }
+    have_room(pipeline, i64::from(args.connections) + i64::from(args.idle))
+}
+
+fn misfit(argument: &'static str, missing: &'static str, pipeline: &Pipeline) -> Error {
+    Error::Misfit {
+        argument,
+        pipeline: pipeline.name().to_owned(),
+        missing,
+    }
+}
+
+/// Lets tcp and http take as many connections as the load has, unless the pipeline itself says how
+/// many they take.
+fn have_room(pipeline: &mut Pipeline, connections: i64) -> Result<(), Error> {
     for kind in ["tcp", "http"] {
         let Some(name) = stage_of_kind(pipeline, kind) else {
             continue;
         };
         let stage = pipeline.stages().iter().find(|stage| stage.name == name);
-        let is_said = stage.is_some_and(|stage| stage.options.contains_key(OPTION));
+        let is_said = stage.is_some_and(|stage| stage.options.contains_key(CONNECTIONS_MAX));
         // Connections in TIME-WAIT take places, too.
-        let room = browsers * 2;
+        let room = connections * 2;
         if !is_said && room > CONNECTIONS_DEFAULT {
-            pipeline.set_option(&name, OPTION, OptionValue::Integer(room))?;
+            pipeline.set_option(&name, CONNECTIONS_MAX, OptionValue::Integer(room))?;
+        }
+    }
+    Ok(())
+}
+
+/// Lets each stage that keeps connections keep so many.
+fn limit_connections(pipeline: &mut Pipeline, connections: u32) -> Result<(), Error> {
+    for kind in ["portal", "tcp", "http"] {
+        if let Some(name) = stage_of_kind(pipeline, kind) {
+            let value = OptionValue::Integer(connections.into());
+            pipeline.set_option(&name, CONNECTIONS_MAX, value)?;
         }
     }
     Ok(())
@@ -228,6 +261,7 @@ fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), E
     let running = Running::start(plan)?;
     stopper.set(running.stop_handle());
     if portal.is_some() {
+        allow_files(args);
         print_address(&bound);
     }
     if let Some(Nic::Tap(interface)) = &args.nic {
@@ -240,6 +274,21 @@ fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), E
     running.wait(args.duration_s.map(Duration::from_secs))?;
     println!("brigade: drained, flushed and closed");
     Ok(())
+}
+
+/// Each connection of the portal is a file of this process.
+fn allow_files(args: &RunArgs) {
+    let files = files::allow_many();
+    // Besides the connections: the disk, the rings' bells and the like.
+    let wanted = args.connections_max.map(|most| u64::from(most) + 64);
+    if let (Some(files), Some(wanted)) = (files, wanted)
+        && files < wanted
+    {
+        eprintln!(
+            "brigade: the system lets this process have {files} files open; connections beyond that \
+             wait (`ulimit -Hn {wanted}` before it would do)"
+        );
+    }
 }
 
 fn print_address(bound: &Receiver<SocketAddr>) {
@@ -270,6 +319,8 @@ fn run_wire(
         },
         items,
         warm_up: WARM_UP,
+        idle: args.idle as usize,
+        in_turn: args.in_turn,
     };
     println!(
         "brigade: {} connections on the wire ask for {}",
@@ -277,12 +328,17 @@ fn run_wire(
     );
     let running = Running::start(plan)?;
     let stop_load = Arc::new(AtomicBool::new(false));
-    let thread = load::spawn(peer, load, Arc::clone(&stop_load));
+    let (sender, begun) = channel();
+    let thread = load::spawn(peer, load, Arc::clone(&stop_load), sender);
     let thread = thread.map_err(|e| LoadError::Thread(e.to_string()))?;
-    let limit = args
-        .duration_s
-        .map(|seconds| Duration::from_secs(seconds) + WARM_UP);
     stopper.set(running.stop_handle());
+    // A load that fails says so when its thread is joined.
+    while begun.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) && !stopper.stopped() {}
+    println!(
+        "brigade: {} further connections are open; from here on it counts",
+        args.idle
+    );
+    let limit = args.duration_s.map(Duration::from_secs);
     // The load ends while the pipeline drains: its last answers find nobody, which is no harm.
     let result = running.wait_then(limit, || stop_load.store(true, Ordering::Relaxed));
     let outcome = thread.join();
@@ -364,6 +420,12 @@ fn report(outcome: load::Outcome, whose: &str) -> Result<(), Error> {
         "latency p99           {:>10.1} us",
         outcome.quantile_ns(0.99) as f64 / 1e3
     );
+    if outcome.idle_bytes > 0 {
+        println!(
+            "idle connection       {:>10} bytes (both ends)",
+            outcome.idle_bytes
+        );
+    }
     if outcome.pages == 0 {
         return Err(LoadError::NoPages.into());
     }

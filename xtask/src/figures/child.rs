@@ -66,7 +66,11 @@ pub struct Running {
 impl Running {
     /// Starts `brigade` with `arguments` and waits until its pipeline runs.
     pub fn start(arguments: &[&str], begun: &'static str) -> Result<Running, Error> {
-        let mut command = brigade(arguments);
+        Running::start_command(brigade(arguments), begun)
+    }
+
+    /// The same by a command that becomes `brigade`.
+    pub fn start_command(mut command: Command, begun: &'static str) -> Result<Running, Error> {
         command.stdin(Stdio::null()).stderr(Stdio::null());
         let child = command.stdout(Stdio::piped()).spawn();
         let mut child = child.map_err(|source| cannot(&command, source))?;

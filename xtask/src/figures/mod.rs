@@ -6,6 +6,7 @@
 
 pub(crate) mod child;
 mod cohort;
+mod connections;
 mod copies;
 mod crowd;
 mod error;
@@ -34,7 +35,7 @@ pub struct Figure {
 }
 
 /// All figures, in the order of the README.
-pub static FIGURES: [Figure; 11] = [
+pub static FIGURES: [Figure; 12] = [
     Figure {
         name: "pages",
         what: "pages/s and CPU time per page, fused and spread",
@@ -64,6 +65,12 @@ pub static FIGURES: [Figure; 11] = [
         what: "CPU and wake-ups of an idle Brigade, and its first answer",
         runs_brigade: true,
         measure: idle::measure,
+    },
+    Figure {
+        name: "connections",
+        what: "tcp's time for a request beside up to 10,000 open connections, and the memory of each",
+        runs_brigade: true,
+        measure: connections::measure,
     },
     Figure {
         name: "prediction",

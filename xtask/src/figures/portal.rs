@@ -17,8 +17,13 @@ pub struct Portal {
 impl Portal {
     /// Starts Brigade on a free port and waits until it listens.
     pub fn start(placement: &str) -> Result<Portal, Error> {
+        Portal::start_with(&["--placement", placement])
+    }
+
+    /// The same with other arguments.
+    pub fn start_with(more: &[&str]) -> Result<Portal, Error> {
         let mut arguments = vec!["run", "--listen", "127.0.0.1:0", "--disk", DISK];
-        arguments.extend(["--placement", placement]);
+        arguments.extend(more);
         let running = Running::start(&arguments, "brigade top")?;
         let said = running.said();
         let address = said
@@ -45,6 +50,16 @@ impl Portal {
         }
         let text = String::from_utf8_lossy(&answer);
         Err(Error::Answer(text.lines().next().unwrap_or("").to_owned()))
+    }
+
+    /// Its address and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
     }
 
     fn exchange(&self, path: &str) -> std::io::Result<Vec<u8>> {
@@ -90,6 +105,53 @@ impl Portal {
                 .unwrap_or(0);
         }
         Ok(switches)
+    }
+}
+
+/// Opens a connection to `address`, gets a page on it, and leaves it open.
+pub fn open(address: &str, path: &str) -> Result<TcpStream, Error> {
+    let open = || {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        let request = format!("GET {path} HTTP/1.1\r\nHost: shop.example\r\n\r\n");
+        stream.write_all(request.as_bytes())?;
+        read_answer(&mut stream)?;
+        Ok(stream)
+    };
+    open().map_err(Error::Request)
+}
+
+/// Memory of a process that is really there, in bytes.
+pub fn resident_bytes(pid: u32) -> Result<u64, Error> {
+    let status = read(&format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kib.map(|kib| kib * 1024).ok_or(Error::Missing {
+        wanted: "VmRSS",
+        output: status,
+    })
+}
+
+/// Reads an answer with a length to its end.
+fn read_answer(stream: &mut TcpStream) -> std::io::Result<()> {
+    let mut answer = Vec::new();
+    let mut bytes = [0; 16_384];
+    loop {
+        let length = stream.read(&mut bytes)?;
+        answer.extend_from_slice(&bytes[..length]);
+        let text = String::from_utf8_lossy(&answer).to_lowercase();
+        if let Some((head, _)) = text.split_once("\r\n\r\n") {
+            let body_bytes = head
+                .lines()
+                .find_map(|line| line.strip_prefix("content-length:")?.trim().parse().ok());
+            let whole_bytes = head.len() + 4 + body_bytes.unwrap_or(0_usize);
+            if answer.len() >= whole_bytes {
+                return Ok(());
+            }
+        }
+        if length == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
     }
 }
 

@@ -72,7 +72,8 @@ impl<'a> Run<'a> {
 }
 
 impl Outcome {
-    fn parse(said: String) -> Result<Outcome, Error> {
+    /// Reads what a run said; an error when it counted one.
+    pub fn parse(said: String) -> Result<Outcome, Error> {
         let number = |wanted: &'static str| {
             let line = said.lines().find_map(|line| line.strip_prefix(wanted));
             let number = line.and_then(|rest| rest.split_whitespace().next()?.parse::<f64>().ok());
@@ -142,15 +143,15 @@ impl Totals {
     }
 }
 
-fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
+pub(super) fn list<'v>(value: &'v Value, key: &str) -> &'v [Value] {
     value[key].as_array().map_or(&[], Vec::as_slice)
 }
 
-fn text<'v>(value: &'v Value, key: &str) -> &'v str {
+pub(super) fn text<'v>(value: &'v Value, key: &str) -> &'v str {
     value[key].as_str().unwrap_or("?")
 }
 
-fn number(value: &Value, key: &str) -> f64 {
+pub(super) fn number(value: &Value, key: &str) -> f64 {
     value[key].as_f64().unwrap_or(0.0)
 }
 

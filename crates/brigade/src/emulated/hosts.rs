@@ -11,9 +11,9 @@ use rustix::buffer::spare_capacity;
 use rustix::event::{Timespec, epoll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with, sockopt};
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::crowd::Network;
+use crate::files;
 use crate::load::{Line, LoadError};
 
 /// Events taken from epoll at once.
@@ -49,7 +49,8 @@ impl Hosts {
     /// # Errors
     /// When the system gives no epoll.
     pub fn new(address: SocketAddr) -> Result<Hosts, LoadError> {
-        allow_many_files();
+        // If not, connections beyond the limit fail and are told as errors.
+        files::allow_many();
         Ok(Hosts {
             address,
             epoll: epoll::create(epoll::CreateFlags::CLOEXEC)?,
@@ -186,17 +187,6 @@ impl Network for Hosts {
     fn next_changed(&mut self) -> Option<HostId> {
         self.changed.pop_front()
     }
-}
-
-/// Raises the limit of open files to what the system lets this process have: one for each browser.
-fn allow_many_files() {
-    let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    let most = Rlimit {
-        current: maximum,
-        maximum,
-    };
-    // If not, connections beyond the limit fail and are told as errors.
-    let _ = setrlimit(Resource::Nofile, most);
 }
 
 fn is_transient(kind: ErrorKind) -> bool {

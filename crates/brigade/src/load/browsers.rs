@@ -1,6 +1,6 @@
 //! The browsers of a load: what each connection asks for, and whether the answer is right.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
@@ -58,12 +58,18 @@ struct Browser {
     /// Of the request that is under way; none before the connection is open.
     response: Option<Response>,
     asked: Instant,
+    /// Its connection stays open and is not asked over for now.
+    is_idle: bool,
 }
 
 /// All browsers, and what came of them so far.
 pub(super) struct Browsers {
     load: Load,
     browsers: HashMap<ConnectionId, Browser>,
+    /// Idle connections, longest idle first; some may be gone.
+    idle: VecDeque<ConnectionId>,
+    /// Idle connections still to be opened.
+    idle_missing: usize,
     next_item: u64,
     outcome: Outcome,
     counting_since: Instant,
@@ -74,6 +80,8 @@ impl Browsers {
         Browsers {
             load,
             browsers: HashMap::new(),
+            idle: VecDeque::new(),
+            idle_missing: 0,
             next_item: 0,
             outcome: Outcome::default(),
             counting_since: Instant::now(),
@@ -89,6 +97,22 @@ impl Browsers {
         (0..count).try_for_each(|_| self.open(line))
     }
 
+    /// From now on, each connection whose answer came is left idle and another one opened in its
+    /// place, until there are `count` idle ones more: so few handshakes are under way at a time.
+    pub fn open_idle(&mut self, count: usize) {
+        self.idle_missing += count;
+    }
+
+    /// Whether all idle connections that were wished for are there.
+    pub fn is_complete(&self) -> bool {
+        self.idle_missing == 0
+    }
+
+    /// Idle connections that are still to be opened.
+    pub fn idle_missing(&self) -> usize {
+        self.idle_missing
+    }
+
     fn open(&mut self, line: &mut impl Line<Id = ConnectionId>) -> Result<(), LoadError> {
         let id = line.connect()?;
         self.browsers.insert(
@@ -97,6 +121,7 @@ impl Browsers {
                 shopper: Shopper::new(&self.load.errand),
                 response: None,
                 asked: Instant::now(),
+                is_idle: false,
             },
         );
         Ok(())
@@ -134,6 +159,9 @@ impl Browsers {
             let Some(browser) = self.browsers.get_mut(&id) else {
                 return Ok(());
             };
+            if browser.is_idle {
+                return self.look_after_idle(id, line);
+            }
             let Some(response) = &mut browser.response else {
                 return self.ask(id, line);
             };
@@ -146,11 +174,59 @@ impl Browsers {
                 browser.response = None;
                 line.settled(latency);
                 self.count(right, latency);
-                self.ask(id, line)?;
+                return self.go_on(id, line);
             }
         }
         if matches!(line.state(id), State::Finished | State::Gone) {
             self.replace(id, line)?;
+        }
+        Ok(())
+    }
+
+    /// The answer of `id` is complete: asks over it again, or over the next one whose turn it is.
+    fn go_on(
+        &mut self,
+        id: ConnectionId,
+        line: &mut impl Line<Id = ConnectionId>,
+    ) -> Result<(), LoadError> {
+        if self.idle_missing > 0 {
+            self.idle_missing -= 1;
+            self.leave_idle(id);
+            return self.open(line);
+        }
+        while self.load.in_turn
+            && let Some(next) = self.idle.pop_front()
+        {
+            let Some(browser) = self.browsers.get_mut(&next) else {
+                continue;
+            };
+            // One that the server closed is found by what it sent then.
+            if line.state(next) == State::Open {
+                browser.is_idle = false;
+                self.leave_idle(id);
+                return self.ask(next, line);
+            }
+        }
+        self.ask(id, line)
+    }
+
+    fn leave_idle(&mut self, id: ConnectionId) {
+        if let Some(browser) = self.browsers.get_mut(&id) {
+            browser.is_idle = true;
+            self.idle.push_back(id);
+        }
+    }
+
+    /// An idle connection that the server closed is an error, and another takes its place.
+    fn look_after_idle(
+        &mut self,
+        id: ConnectionId,
+        line: &mut impl Line<Id = ConnectionId>,
+    ) -> Result<(), LoadError> {
+        if matches!(line.state(id), State::Finished | State::Gone) {
+            self.outcome.errors += 1;
+            self.forget(id, line);
+            self.idle_missing += 1;
         }
         Ok(())
     }
@@ -214,7 +290,7 @@ impl Browsers {
         let silent = self
             .browsers
             .iter()
-            .filter(|(_, b)| b.asked.elapsed() > PATIENCE);
+            .filter(|(_, b)| !b.is_idle && b.asked.elapsed() > PATIENCE);
         let silent: Vec<ConnectionId> = silent.map(|(&id, _)| id).collect();
         silent.into_iter().try_for_each(|id| self.replace(id, line))
     }

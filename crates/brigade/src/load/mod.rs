@@ -13,6 +13,7 @@ mod stage;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
 use brigade_nic::NicError;
@@ -28,6 +29,9 @@ use browsers::Browsers;
 /// How long the load waits for packets before it looks at the clock again.
 const POLL: Duration = Duration::from_millis(50);
 
+/// All idle connections must be open after so long.
+const OPENING: Duration = Duration::from_secs(120);
+
 /// What the load asks for.
 #[derive(Debug, Clone)]
 pub struct Load {
@@ -39,6 +43,10 @@ pub struct Load {
     pub items: u64,
     /// Discarded at the start.
     pub warm_up: Duration,
+    /// Further connections, opened after the warm-up and left open.
+    pub idle: usize,
+    /// Requests go over all connections in turn; so the idle ones do not stay the same.
+    pub in_turn: bool,
 }
 
 /// What came of it.
@@ -54,6 +62,8 @@ pub struct Outcome {
     pub cpu: Duration,
     /// Latency of every page, sorted, in nanoseconds.
     pub latencies_ns: Vec<u64>,
+    /// What the process grew by for each idle connection, in bytes; 0 without any.
+    pub idle_bytes: usize,
 }
 
 impl Outcome {
@@ -102,6 +112,17 @@ pub enum LoadError {
     /// Bytes follow a response.
     #[error("the server sent more than the response's length")]
     TooLong,
+    /// The pipeline does not take as many connections.
+    #[error(
+        "only {open} of {wanted} idle connections could be opened in {} s; \
+         see `connections_max` of tcp and http", OPENING.as_secs()
+    )]
+    Idle {
+        /// How many could be.
+        open: usize,
+        /// How many were to be.
+        wanted: usize,
+    },
     /// Not HTTP.
     #[error("a response has no status")]
     NoStatus,
@@ -116,20 +137,53 @@ pub enum LoadError {
     NoPages,
 }
 
-/// Runs the load until `stop`. `begun` is set once the warm-up is over.
-pub fn run(peer: WirePeer, load: &Load, stop: &AtomicBool) -> Result<Outcome, LoadError> {
+/// Runs the load until `stop`. `begun` hears when the warm-up is over and all connections are open.
+pub fn run(
+    peer: WirePeer,
+    load: &Load,
+    stop: &AtomicBool,
+    begun: &Sender<()>,
+) -> Result<Outcome, LoadError> {
     let mut client = Client::new(peer);
     let mut browsers = Browsers::new(load.clone());
     browsers.open_all(load.connections, &mut client)?;
-    until(&mut client, &mut browsers, stop, Some(load.warm_up))?;
+    let warm = Instant::now() + load.warm_up;
+    until(&mut client, &mut browsers, stop, |_| Instant::now() < warm)?;
+    let idle_bytes = open_idle(&mut client, &mut browsers, load, stop)?;
+    // Nobody needs to be listening.
+    let _ = begun.send(());
     let cpu_before = cpu_of_others();
     browsers.count_from_now();
-    until(&mut client, &mut browsers, stop, None)?;
+    until(&mut client, &mut browsers, stop, |_| true)?;
     browsers.hang_up(&mut client);
     client.poll(Duration::ZERO);
     let mut outcome = browsers.outcome();
     outcome.cpu = cpu_of_others().saturating_sub(cpu_before);
+    outcome.idle_bytes = idle_bytes;
     Ok(outcome)
+}
+
+/// Opens the idle connections; gives what the process grew by for each, in bytes.
+fn open_idle(
+    client: &mut Client,
+    browsers: &mut Browsers,
+    load: &Load,
+    stop: &AtomicBool,
+) -> Result<usize, LoadError> {
+    let before_bytes = resident_bytes();
+    browsers.open_idle(load.idle);
+    let late = Instant::now() + OPENING;
+    until(client, browsers, stop, |browsers| {
+        !browsers.is_complete() && Instant::now() < late
+    })?;
+    if !browsers.is_complete() && !stop.load(Ordering::Relaxed) {
+        return Err(LoadError::Idle {
+            open: load.idle.saturating_sub(browsers.idle_missing()),
+            wanted: load.idle,
+        });
+    }
+    let grown_bytes = resident_bytes().saturating_sub(before_bytes);
+    Ok(grown_bytes.checked_div(load.idle).unwrap_or(0))
 }
 
 /// Runs the load on a thread of its own.
@@ -137,20 +191,20 @@ pub fn spawn(
     peer: WirePeer,
     load: Load,
     stop: Arc<AtomicBool>,
+    begun: Sender<()>,
 ) -> std::io::Result<std::thread::JoinHandle<Result<Outcome, LoadError>>> {
     std::thread::Builder::new()
         .name("load".into())
-        .spawn(move || run(peer, &load, &stop))
+        .spawn(move || run(peer, &load, &stop, &begun))
 }
 
 fn until(
     client: &mut Client,
     browsers: &mut Browsers,
     stop: &AtomicBool,
-    limit: Option<Duration>,
+    goes_on: impl Fn(&Browsers) -> bool,
 ) -> Result<(), LoadError> {
-    let begun = Instant::now();
-    while !stop.load(Ordering::Relaxed) && limit.is_none_or(|limit| begun.elapsed() < limit) {
+    while !stop.load(Ordering::Relaxed) && goes_on(browsers) {
         client.poll(POLL);
         // What comes after the stop is the pipeline closing its connections, which is no error.
         while !stop.load(Ordering::Relaxed)
@@ -161,6 +215,14 @@ fn until(
         browsers.give_up_on_the_silent(client)?;
     }
     Ok(())
+}
+
+/// Memory of this process that is really there, in bytes.
+fn resident_bytes() -> usize {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    kib.unwrap_or(0) * 1024
 }
 
 /// CPU time of the process less that of this thread.

@@ -68,6 +68,8 @@ impl LoadStage {
             },
             items: u64::try_from(b.integer("items")?)?,
             warm_up: Duration::from_millis(u64::try_from(b.integer("warm_up_ms")?)?),
+            idle: 0,
+            in_turn: false,
         };
         let calls = Calls::new(ClientOptions {
             mtu_bytes: b.page_bytes("to_tcp"),

@@ -105,6 +105,28 @@ fn the_load_on_the_wire_tells_the_same_table() {
     assert!(end.output.contains("all pages right        yes"), "{end:?}");
 }
 
+#[test]
+fn connections_that_stay_open_beside_a_load_have_their_turns() {
+    let folder = tempdir().expect("a folder");
+    let run = "run --nic wire --disk mem:64M --items 200 --connections 2 --path /style.css \
+               --idle 1500 --in-turn --duration-s 1";
+    let arguments: Vec<&str> = run.split_whitespace().collect();
+    let end = Brigade::start(folder.path(), &arguments).end();
+    assert!(end.status.success(), "{end:?}");
+    let figure = |name| {
+        let mut lines = end.output.lines();
+        let rest = lines.find_map(|line| line.strip_prefix(name)).expect(name);
+        let number = rest.split_whitespace().next().expect("a figure");
+        number.parse::<u64>().expect("a number")
+    };
+    assert_eq!(figure("errors"), 0, "{end:?}");
+    assert!(figure("idle connection") > 0, "{end:?}");
+    assert!(
+        end.output.contains("1500 further connections are open"),
+        "{end:?}"
+    );
+}
+
 /// What a liar does to an answer: another one, or none for silence.
 type Lie = fn(&str, Vec<u8>) -> Option<Vec<u8>>;
 

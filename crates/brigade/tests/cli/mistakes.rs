@@ -59,6 +59,16 @@ fn pipelines() {
         "run echo --load 10 --duration-s 1",
         &["--load", "bookstore"],
     );
+    fails_anywhere(
+        "run web --listen 127.0.0.1:0 --idle 5 --disk mem:64M",
+        &["--idle", "wire"],
+    );
+    fails_anywhere(
+        "run synthetic --connections-max 5 --duration-s 1",
+        &["--connections-max", "tcp"],
+    );
+    let too_many = "run web --listen 127.0.0.1:0 --connections-max 70000 --disk mem:64M";
+    fails_anywhere(too_many, &["connections_max", "60000"]);
 }
 
 #[test]

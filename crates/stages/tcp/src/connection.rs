@@ -25,6 +25,8 @@ pub(crate) struct Connection {
     pub(crate) flow: Flow,
     /// Counts the connections of this slot, so that each has an identity of its own.
     pub(crate) generation: u32,
+    /// When its opening segment came, in nanoseconds.
+    pub(crate) begun_ns: u64,
     /// Stands in the ready list.
     pub(crate) is_ready: bool,
     /// Stands in the blocked list.
@@ -55,6 +57,7 @@ impl Connection {
             phase: Phase::Free,
             flow,
             generation: 0,
+            begun_ns: 0,
             is_ready: false,
             is_blocked: false,
             is_waiting: false,
@@ -71,8 +74,9 @@ impl Connection {
     }
 
     /// Starts the handshake of a new connection in a free slot.
-    pub(crate) fn begin(&mut self, flow: Flow) {
+    pub(crate) fn begin(&mut self, flow: Flow, now_ns: u64) {
         self.flow = flow;
+        self.begun_ns = now_ns;
         self.phase = Phase::HalfOpen;
         self.is_waiting = false;
         self.give_up_ns = None;
@@ -88,6 +92,11 @@ impl Connection {
     pub(crate) fn end(&mut self) {
         self.phase = Phase::Free;
         self.generation = self.generation.wrapping_add(1);
+    }
+
+    /// Whether it is still the connection `generation`, and in the handshake.
+    pub(crate) fn is_half_open(&self, generation: u32) -> bool {
+        self.phase == Phase::HalfOpen && self.generation == generation
     }
 
     /// The peer has not acknowledged all data, and may still do so.

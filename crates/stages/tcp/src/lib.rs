@@ -16,7 +16,8 @@
 //!   work of a visit is proportional to what happened, never to the number of connections.
 //! - A connection's memory is its slot: two buffers, allocated when the slot is used for the
 //!   first time and kept for the next connection. Half-open connections, connections in
-//!   TIME-WAIT and all together are bounded.
+//!   TIME-WAIT and all together are bounded. When the places for handshakes are taken, the oldest one
+//!   gives way if it takes longer than they do.
 
 pub mod state;
 
@@ -26,4 +27,4 @@ mod options;
 mod stage;
 
 pub use error::TcpError;
-pub use stage::kind;
+pub use stage::{TcpCounters, kind};

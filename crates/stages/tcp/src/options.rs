@@ -28,7 +28,7 @@ pub(crate) fn declare(kind: Kind) -> Kind {
     .option(
         "half_open_max",
         integer(256),
-        "connections in the handshake at most",
+        "connections in the handshake at most; beyond, the oldest gives way if it takes long",
     )
     .option(
         "time_wait_max",

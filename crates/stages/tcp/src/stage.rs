@@ -1,5 +1,8 @@
 //! Moves messages between the rings and [`Tcp`].
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use brigade_link::{PacketOut, flow};
 use brigade_messages::nic_tcp::Packet;
 use brigade_messages::tcp_http::{TcpCommand, TcpEvent};
@@ -7,9 +10,22 @@ use brigade_messages::{Hop, Timings};
 use brigade_stage::{Builder, Input, Io, Kind, Message, Output, Stage, StageError};
 
 use crate::options;
-use crate::state::Tcp;
+use crate::state::{Counters, Tcp};
+
+/// What a tcp stage sent away since the start, for others to see.
+#[derive(Debug, Default)]
+pub struct TcpCounters {
+    /// Connections refused (RST) because all places were taken or the stage is draining.
+    pub refused: AtomicU64,
+    /// Opening segments dropped because all places for handshakes were taken.
+    pub half_open_dropped: AtomicU64,
+    /// Handshakes given up for others because they took long.
+    pub half_open_ended: AtomicU64,
+}
 
 /// The kind `tcp`.
+///
+/// Resource `tcp_counters` (optional): an `Arc<TcpCounters>` that is kept up to date.
 pub fn kind() -> Kind {
     let kind = Kind::new("tcp", |b| Ok(Box::new(TcpStage::new(b)?)))
         .input::<Packet>("from_nic")
@@ -26,12 +42,15 @@ struct TcpStage {
     commands: Input<TcpCommand>,
     events: Output<TcpEvent>,
     tcp: Tcp,
+    counters: Arc<TcpCounters>,
+    /// What was last told of them.
+    told: Counters,
     /// What the header of a packet says that has one segment.
     segment_bytes: u32,
 }
 
 impl TcpStage {
-    fn new(b: &Builder<'_>) -> Result<TcpStage, StageError> {
+    fn new(b: &mut Builder<'_>) -> Result<TcpStage, StageError> {
         let limits = options::read(b)?;
         Ok(TcpStage {
             segment_bytes: if limits.offload { WHOLE } else { 0 },
@@ -40,6 +59,8 @@ impl TcpStage {
             commands: b.input("commands")?,
             events: b.output("events")?,
             tcp: Tcp::new(limits),
+            counters: b.resource("tcp_counters").unwrap_or_default(),
+            told: Counters::default(),
         })
     }
 
@@ -97,6 +118,25 @@ impl TcpStage {
         }
     }
 
+    fn publish(&mut self) {
+        let now = self.tcp.counters();
+        if now == self.told {
+            return;
+        }
+        self.told = now;
+        let all = [
+            (&self.counters.refused, now.refused_total),
+            (
+                &self.counters.half_open_dropped,
+                now.half_open_dropped_total,
+            ),
+            (&self.counters.half_open_ended, now.half_open_ended_total),
+        ];
+        for (counter, total) in all {
+            counter.store(total, Ordering::Relaxed);
+        }
+    }
+
     fn handle_timers(&mut self, io: &mut Io<'_>) {
         let now_ns = io.now_ns();
         if self.tcp.timer_ns().is_some_and(|at_ns| at_ns <= now_ns) {
@@ -121,6 +161,7 @@ impl Stage for TcpStage {
         self.take_commands(io);
         self.take_packets(io);
         self.send_events(io);
+        self.publish();
         Ok(())
     }
 

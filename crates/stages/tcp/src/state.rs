@@ -11,7 +11,7 @@ use brigade_messages::Timings;
 use brigade_messages::tcp_http::{TcpCommand, TcpCommandKind, TcpEvent};
 
 use crate::connection::{Connection, Phase};
-use admission::Slot;
+use admission::{HANDSHAKE_NS, Slot};
 
 /// What a tcp stage may use, and where it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +49,8 @@ pub struct Counters {
     pub refused_total: u64,
     /// SYNs dropped because too many handshakes were under way.
     pub half_open_dropped_total: u64,
+    /// Handshakes given up because they took long and others wanted their places.
+    pub half_open_ended_total: u64,
     /// Connections reset because http broke the protocol.
     pub faults_total: u64,
 }
@@ -75,6 +77,13 @@ pub struct Tcp {
     /// Slot and generation of connections in TIME-WAIT, oldest first.
     time_wait: VecDeque<(u32, u32)>,
     half_open: usize,
+    /// Slot and generation of connections in the handshake, oldest first, and of some whose handshake
+    /// is over.
+    handshakes: VecDeque<(u32, u32)>,
+    /// What a handshake takes on average, in nanoseconds.
+    handshake_ns: u64,
+    /// Opening segments dropped since a handshake last came to its end.
+    sent_away: usize,
     /// Connections with data that the peer has not acknowledged.
     unsent: usize,
     is_draining: bool,
@@ -100,6 +109,9 @@ impl Tcp {
             blocked: VecDeque::with_capacity(limits.connections_max),
             time_wait: VecDeque::with_capacity(limits.time_wait_max + 1),
             half_open: 0,
+            handshakes: VecDeque::with_capacity(limits.half_open_max.saturating_mul(2)),
+            handshake_ns: HANDSHAKE_NS,
+            sent_away: 0,
             unsent: 0,
             is_draining: false,
             counters: Counters::default(),
@@ -177,7 +189,7 @@ impl Tcp {
             self.host.receive(packet, None, now_ns, out);
             return None;
         };
-        match self.slot_for(&segment) {
+        match self.slot_for(&segment, now_ns) {
             Slot::Of(slot) => {
                 let socket = &mut self.connections[slot as usize].socket;
                 self.host.receive(packet, Some(socket), now_ns, out);
@@ -325,7 +337,7 @@ impl Tcp {
     fn observe(&mut self, slot: u32, now_ns: u64) {
         let connection = &mut self.connections[slot as usize];
         let state = connection.socket.tcp().state();
-        if connection.phase == Phase::HalfOpen && !self.observe_handshake(slot, state) {
+        if connection.phase == Phase::HalfOpen && !self.observe_handshake(slot, state, now_ns) {
             return;
         }
         let connection = &mut self.connections[slot as usize];
@@ -365,7 +377,7 @@ impl Tcp {
     }
 
     /// Follows the handshake; false when it failed and the slot is free again.
-    fn observe_handshake(&mut self, slot: u32, state: State) -> bool {
+    fn observe_handshake(&mut self, slot: u32, state: State, now_ns: u64) -> bool {
         let connection = &mut self.connections[slot as usize];
         match state {
             State::SynReceived => true,
@@ -387,6 +399,7 @@ impl Tcp {
                 socket.set_timeout(Some(duration(timeout_ns)));
                 connection.phase = Phase::Open;
                 self.half_open -= 1;
+                self.learn_handshake(slot, now_ns);
                 true
             }
         }

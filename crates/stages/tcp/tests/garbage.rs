@@ -3,39 +3,7 @@
 mod world;
 
 use brigade_link::tcp::State;
-use world::{MS, Random, S, World, limits};
-
-/// Corrects both checksums of an IPv4 TCP packet, so that a mutation gets past them.
-fn fix_checksums(packet: &mut [u8]) {
-    let header_bytes = usize::from(packet[0] & 15) * 4;
-    if packet.len() < header_bytes + 20 || header_bytes < 20 {
-        return;
-    }
-    packet[10..12].fill(0);
-    let sum = checksum(&packet[..header_bytes], 0);
-    packet[10..12].copy_from_slice(&sum.to_be_bytes());
-    let segment_bytes = packet.len() - header_bytes;
-    packet[header_bytes + 16..header_bytes + 18].fill(0);
-    let pseudo = packet[12..20]
-        .chunks(2)
-        .map(|w| u32::from(u16::from_be_bytes([w[0], w[1]])))
-        .sum::<u32>()
-        + 6
-        + segment_bytes as u32;
-    let sum = checksum(&packet[header_bytes..], pseudo);
-    packet[header_bytes + 16..header_bytes + 18].copy_from_slice(&sum.to_be_bytes());
-}
-
-fn checksum(bytes: &[u8], start: u32) -> u16 {
-    let mut sum = start;
-    for word in bytes.chunks(2) {
-        sum += u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0));
-    }
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    !(sum as u16)
-}
+use world::{MS, Random, S, World, checksum, fix_checksums, limits};
 
 /// Changes a packet that was on the wire in one of the ways that hurt.
 fn mutate(packet: &mut Vec<u8>, random: &mut Random) {

@@ -335,3 +335,52 @@ impl World {
         *id
     }
 }
+
+/// Corrects both checksums of an IPv4 TCP packet, so that a mutation gets past them.
+pub fn fix_checksums(packet: &mut [u8]) {
+    let header_bytes = usize::from(packet[0] & 15) * 4;
+    if packet.len() < header_bytes + 20 || header_bytes < 20 {
+        return;
+    }
+    packet[10..12].fill(0);
+    let sum = checksum(&packet[..header_bytes], 0);
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    let segment_bytes = packet.len() - header_bytes;
+    packet[header_bytes + 16..header_bytes + 18].fill(0);
+    let pseudo = packet[12..20]
+        .chunks(2)
+        .map(|w| u32::from(u16::from_be_bytes([w[0], w[1]])))
+        .sum::<u32>()
+        + 6
+        + segment_bytes as u32;
+    let sum = checksum(&packet[header_bytes..], pseudo);
+    packet[header_bytes + 16..header_bytes + 18].copy_from_slice(&sum.to_be_bytes());
+}
+
+/// The Internet checksum of `bytes`, on top of `start`.
+pub fn checksum(bytes: &[u8], start: u32) -> u16 {
+    let mut sum = start;
+    for word in bytes.chunks(2) {
+        sum += u32::from(word[0]) << 8 | u32::from(*word.get(1).unwrap_or(&0));
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !(sum as u16)
+}
+
+/// An opening segment to the server's port 80.
+pub fn opening(source: Ipv4Addr, port: u16) -> Vec<u8> {
+    let mut packet = vec![0; 40];
+    packet[0] = 0x45;
+    packet[2..4].copy_from_slice(&40_u16.to_be_bytes());
+    packet[8..10].copy_from_slice(&[64, 6]);
+    packet[12..16].copy_from_slice(&source.octets());
+    packet[16..20].copy_from_slice(&[10, 7, 0, 1]);
+    packet[20..22].copy_from_slice(&port.to_be_bytes());
+    packet[22..24].copy_from_slice(&80_u16.to_be_bytes());
+    // Header of 20 bytes, SYN, a window of 1024 bytes.
+    packet[32..36].copy_from_slice(&[0x50, 0x02, 4, 0]);
+    fix_checksums(&mut packet);
+    packet
+}
