@@ -87,6 +87,7 @@ impl Report<'_> {
             "refused": tally.refused,
             "unsent": tally.unsent,
             "requests": tally.requests,
+            "right_requests": tally.right_requests,
             "body_bytes": tally.bytes,
             "interactions": rows,
             "reasons": reasons.map(|(text, count)| json!({"reason": text, "count": count})).collect::<Vec<_>>(),
