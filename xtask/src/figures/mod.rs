@@ -12,6 +12,7 @@ mod error;
 mod flushes;
 mod idle;
 mod observer;
+mod overload;
 mod pages;
 mod portal;
 mod prediction;
@@ -34,7 +35,7 @@ pub struct Figure {
 }
 
 /// All figures, in the order of the README.
-pub static FIGURES: [Figure; 11] = [
+pub static FIGURES: [Figure; 12] = [
     Figure {
         name: "pages",
         what: "pages/s and CPU time per page, fused and spread",
@@ -88,6 +89,12 @@ pub static FIGURES: [Figure; 11] = [
         what: "the shop beside the same shop on axum and Linux TCP, and nginx for a static page",
         runs_brigade: true,
         measure: rival::measure,
+    },
+    Figure {
+        name: "overload",
+        what: "right pages at the peak rate and at twice that, what is refused, and the recovery",
+        runs_brigade: true,
+        measure: overload::measure,
     },
     Figure {
         name: "ring",
