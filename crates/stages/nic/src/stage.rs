@@ -37,7 +37,7 @@ pub fn portal_kind() -> Kind {
             "connections_max",
             // More than http serves: those beyond that are told 503 and go, and do not wait in the
             // backlog.
-            integer(1280),
+            integer(1200),
             "host connections at most; others wait in the host's backlog",
         )
         .option(

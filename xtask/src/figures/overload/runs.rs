@@ -118,9 +118,7 @@ impl Shop {
         let json = load.figures()?;
         let of = |key: &str| json[key].as_f64().unwrap_or(f64::NAN);
         let rows = json["interactions"].as_array().into_iter().flatten();
-        let row = rows
-            .into_iter()
-            .find(|row| row["name"] == "Product Detail");
+        let row = rows.into_iter().find(|row| row["name"] == "Product Detail");
         let ms = |key: &str| row.and_then(|row| row[key].as_f64()).unwrap_or(f64::NAN) / 1e6;
         Ok(Run {
             pages_per_s: of("right_requests") / of("duration_s"),
@@ -144,7 +142,10 @@ impl Shop {
         let began = Instant::now();
         let (mut quick, mut at) = (0, Duration::ZERO);
         while quick < QUICK_IN_A_ROW && began.elapsed() < RECOVERY_MAX {
-            let is_quick = self.portal.get("/product/7").is_ok_and(|took| took <= normal);
+            let is_quick = self
+                .portal
+                .get("/product/7")
+                .is_ok_and(|took| took <= normal);
             if is_quick && quick == 0 {
                 at = began.elapsed();
             }
