@@ -108,12 +108,12 @@ fn memory() -> Result<String, Error> {
     // If not, opening says so.
     let _ = setrlimit(Resource::Nofile, all);
     let most = (MOST + FIRST + 1).to_string();
-    let arguments = ["--placement", "fused", "--connections-max", &most];
-    let portal = Portal::start_with(&arguments)?;
+    let room = ["--connections-max", &*most];
+    let portal = Portal::run("web", "fused", &room)?;
     let portal_bytes = bytes_each(portal.address(), portal.pid())?;
     drop(portal);
     let tap = match rustix::process::geteuid().is_root() {
-        true => format!("{} bytes", behind_tap(&arguments)?),
+        true => format!("{} bytes", behind_tap(&room)?),
         false => "SKIPPED: a network namespace takes root".into(),
     };
     Ok(format!(
@@ -138,13 +138,13 @@ fn bytes_each(address: &str, pid: u32) -> Result<u64, Error> {
 }
 
 /// The same with the kernel's own TCP at the other end, in a network namespace.
-fn behind_tap(arguments: &[&str]) -> Result<u64, Error> {
+fn behind_tap(more: &[&str]) -> Result<u64, Error> {
     let space = Space::make()?;
     let mut command = Command::new("ip");
     command.args(["netns", "exec", &space.0]);
     command.arg(brigade(&[]).get_program());
     command.args(["run", "web", "--nic", "tap:bmt0", "--disk", DISK]);
-    command.args(arguments);
+    command.args(["--placement", "fused"]).args(more);
     let running = Running::start_command(command, "brigade top")?;
     for words in ["addr add 10.7.0.2/24 dev bmt0", "link set bmt0 up"] {
         let words: Vec<&str> = ["-n", &space.0]

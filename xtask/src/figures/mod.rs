@@ -13,6 +13,7 @@ mod error;
 mod flushes;
 mod idle;
 mod observer;
+mod overload;
 mod pages;
 mod portal;
 mod prediction;
@@ -95,6 +96,12 @@ pub static FIGURES: [Figure; 12] = [
         what: "the shop beside the same shop on axum and Linux TCP, and nginx for a static page",
         runs_brigade: true,
         measure: rival::measure,
+    },
+    Figure {
+        name: "overload",
+        what: "right pages at the peak rate and at twice that, what is refused, and the recovery",
+        runs_brigade: true,
+        measure: overload::measure,
     },
     Figure {
         name: "ring",

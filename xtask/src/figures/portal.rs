@@ -17,12 +17,13 @@ pub struct Portal {
 impl Portal {
     /// Starts Brigade on a free port and waits until it listens.
     pub fn start(placement: &str) -> Result<Portal, Error> {
-        Portal::start_with(&["--placement", placement])
+        Portal::run("web", placement, &[])
     }
 
-    /// The same with other arguments.
-    pub fn start_with(more: &[&str]) -> Result<Portal, Error> {
-        let mut arguments = vec!["run", "--listen", "127.0.0.1:0", "--disk", DISK];
+    /// The same with any pipeline and more arguments.
+    pub fn run(pipeline: &str, placement: &str, more: &[&str]) -> Result<Portal, Error> {
+        let mut arguments = vec!["run", pipeline, "--listen", "127.0.0.1:0", "--disk", DISK];
+        arguments.extend(["--placement", placement]);
         arguments.extend(more);
         let running = Running::start(&arguments, "brigade top")?;
         let said = running.said();
@@ -70,6 +71,16 @@ impl Portal {
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer)?;
         Ok(answer)
+    }
+
+    /// Host and port.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Its process number.
+    pub fn pid(&self) -> u32 {
+        self.running.pid()
     }
 
     /// CPU time of the process, in ticks of 10 ms.

@@ -23,6 +23,11 @@ impl Sample {
         }
     }
 
+    /// The greatest value; 0 of nothing.
+    pub fn greatest(&self) -> f64 {
+        self.ends().1
+    }
+
     fn ends(&self) -> (f64, f64) {
         let first = self.0.first().copied().unwrap_or(0.0);
         (first, self.0.last().copied().unwrap_or(0.0))

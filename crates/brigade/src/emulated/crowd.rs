@@ -78,6 +78,9 @@ struct Browser<Id> {
     line: Option<Id>,
     doing: Doing,
     last: Interaction,
+    /// What it was at before, while nothing of its interaction has been answered and its request only
+    /// asked: refused, it goes on from there.
+    before: Option<Interaction>,
     began: Instant,
     session_ends: Instant,
     /// Whether its interaction is the first of a session.
@@ -139,6 +142,7 @@ impl<N: Network> Crowd<N> {
             line: None,
             doing: Doing::Nothing,
             last: Interaction::Home,
+            before: None,
             began: now,
             // In the middle of its first session: so many sessions that all begin at once, with
             // the same page, would not be the mix.
@@ -256,8 +260,10 @@ impl<N: Network> Crowd<N> {
     fn begin(&mut self, number: usize, began: Instant) -> Result<(), LoadError> {
         let interaction = self.next_interaction(number);
         let browser = &mut self.browsers[number];
-        (browser.last, browser.began, browser.doing) = (interaction, began, Doing::Interaction);
         let ask = browser.visitor.begin(interaction);
+        let can_go_back = ask.form.is_none() && !browser.is_at_door;
+        browser.before = can_go_back.then_some(browser.last);
+        (browser.last, browser.began, browser.doing) = (interaction, began, Doing::Interaction);
         self.ask(number, &ask)
     }
 
@@ -383,7 +389,10 @@ impl<N: Network> Crowd<N> {
             self.refused(number, response.closes());
             return Ok(());
         }
-        match browser.visitor.answered(&response) {
+        browser.before = None;
+        let then = browser.visitor.answered(&response);
+        self.tally.right_requests += u64::from(then.is_ok());
+        match then {
             Ok(Then::Ask(ask)) => {
                 if response.closes() {
                     self.drop_line(number);
@@ -407,14 +416,19 @@ impl<N: Network> Crowd<N> {
         }
     }
 
-    /// Ends an interaction that the server refused, and its session: what came before it in the same
-    /// interaction may have changed the cart.
+    /// Ends an interaction that the server refused, and its session if something of the interaction
+    /// may have been done. If nothing was, the session goes on: else most pages under overload would
+    /// be the first one of a session, which is another mix.
     fn refused(&mut self, number: usize, closes: bool) {
         self.tally.refused += 1;
         if closes {
             self.drop_line(number);
         }
-        self.browsers[number].session_ends = Instant::now();
+        let browser = &mut self.browsers[number];
+        match browser.before.take() {
+            Some(before) => browser.last = before,
+            None => browser.session_ends = Instant::now(),
+        }
         self.rest(number, AGAIN);
     }
 

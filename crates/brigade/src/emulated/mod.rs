@@ -85,6 +85,7 @@ fn habits(
         host,
         shop: Shop {
             items: items.max(1),
+            browsers: browsers as u64,
             customers: customers.unwrap_or(items.min(CUSTOMERS_DEFAULT_MAX)),
             pictures: !manners.no_pictures,
         },

@@ -87,6 +87,7 @@ impl Report<'_> {
             "refused": tally.refused,
             "unsent": tally.unsent,
             "requests": tally.requests,
+            "right_requests": tally.right_requests,
             "body_bytes": tally.bytes,
             "interactions": rows,
             "reasons": reasons.map(|(text, count)| json!({"reason": text, "count": count})).collect::<Vec<_>>(),
@@ -198,5 +199,78 @@ impl Report<'_> {
                 "EBs/14 < WIPS < EBs/7  not judged: only with --think 1 and without --rate"
             ),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::emulated::Mix;
+    use crate::emulated::visit::Shop;
+
+    fn habits() -> Habits {
+        Habits {
+            browsers: 2,
+            mix: Mix::Shopping,
+            think: 0.0,
+            rate: Some(10.0),
+            seed: 1,
+            patience: Duration::from_secs(1),
+            host: "shop.example".into(),
+            shop: Shop {
+                items: 10,
+                customers: 10,
+                browsers: 2,
+                pictures: false,
+            },
+        }
+    }
+
+    /// One interaction of two requests in a second, and so many that were refused.
+    fn tally(refused: u64) -> Tally {
+        let mut tally = Tally {
+            refused,
+            requests: 2 + refused,
+            right_requests: 2,
+            elapsed: Duration::from_secs(1),
+            ..Tally::default()
+        };
+        tally.right(Interaction::ShoppingCart, Duration::from_millis(1));
+        tally
+    }
+
+    #[test]
+    fn refusals_have_a_line_and_fields_of_their_own() {
+        let (habits, tally) = (habits(), tally(3));
+        let report = Report {
+            habits: &habits,
+            tally: &tally,
+        };
+        let text = report.to_string();
+        let line = "\nrefused 3 interactions with 503 and Retry-After\n";
+        assert!(text.contains(line), "{text}");
+        assert!(text.contains("all pages right        yes"), "{text}");
+        let json = report.json();
+        assert_eq!((&json["refused"], &json["errors"]), (&json!(3), &json!(0)));
+        assert_eq!(
+            (&json["requests"], &json["right_requests"]),
+            (&json!(5), &json!(2))
+        );
+        assert_eq!(json["verdict"]["none_refused"], false);
+        assert_eq!(json["verdict"]["counts"], false);
+    }
+
+    #[test]
+    fn without_refusals_there_is_no_line_of_them() {
+        let (habits, tally) = (habits(), tally(0));
+        let report = Report {
+            habits: &habits,
+            tally: &tally,
+        };
+        assert!(!report.to_string().contains("refused"));
+        assert_eq!(report.json()["refused"], 0);
+        assert!(report.verdict().counts());
     }
 }

@@ -30,6 +30,8 @@ pub struct Tally {
     pub unsent: u64,
     /// HTTP requests that were answered.
     pub requests: u64,
+    /// Of these, right ones: pages, pictures and ways to them.
+    pub right_requests: u64,
     /// Bytes of their bodies.
     pub bytes: u64,
     /// The time measured.
@@ -44,6 +46,7 @@ impl Default for Tally {
             refused: 0,
             unsent: 0,
             requests: 0,
+            right_requests: 0,
             bytes: 0,
             elapsed: Duration::ZERO,
         }

@@ -279,6 +279,42 @@ fn a_status_of_500_is_an_error() {
 }
 
 #[test]
+fn a_refusal_is_counted_as_one_and_is_no_error() {
+    let lie: Lie = |target, answer| {
+        if !target.starts_with("/product/") {
+            return Some(answer);
+        }
+        // As long as the right answer, or the connection would be closed behind it.
+        let head = "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nContent-Length: ";
+        let body_bytes = answer.len() - head.len() - 12;
+        let mut told = format!("{head}{body_bytes:08}\r\n\r\n").into_bytes();
+        told.resize(answer.len(), b' ');
+        Some(told)
+    };
+    let folder = tempdir().expect("a folder");
+    let mut shop = shop(folder.path());
+    let address = liar(shop.address(), lie);
+    let more = ["--mix", "browsing", "--no-pictures"];
+    let json = load(folder.path(), address, &[&more[..], &["--json"]].concat());
+    let figures = figures(&json);
+    assert_eq!(figures["errors"], 0, "{}", reasons(&figures));
+    assert!(
+        figures["refused"]
+            .as_u64()
+            .is_some_and(|refused| refused > 0)
+    );
+    assert_eq!(count(&figures, "Product Detail", "count"), 0);
+    assert!(count(&figures, "Home", "count") > 0);
+    assert_eq!(figures["verdict"]["none_refused"], false);
+    assert_eq!(figures["verdict"]["counts"], false);
+    let text = load(folder.path(), address, &more).output;
+    let line = text.lines().find(|line| line.starts_with("refused "));
+    assert!(line.is_some_and(|line| line.ends_with(" interactions with 503 and Retry-After")));
+    shop.signal(Signal::TERM);
+    shop.end();
+}
+
+#[test]
 fn silence_is_an_error() {
     let lie: Lie = |target, answer| match target.starts_with("/product/") {
         true => None,

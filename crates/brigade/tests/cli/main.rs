@@ -8,6 +8,7 @@ mod ending;
 mod image;
 mod load;
 mod mistakes;
+mod overload;
 mod plan;
 mod process;
 mod record;

@@ -60,6 +60,9 @@ pub struct Connection<P> {
     pub begun: bool,
     /// No more data will come.
     pub peer_closed: bool,
+    /// There were enough when it came: unless one of them has gone when its request is complete,
+    /// it is told to come again.
+    pub is_surplus: bool,
     /// It stays open after the present answer.
     pub keep_alive: bool,
     /// Times of data that belongs to the next complete request.
@@ -83,6 +86,7 @@ impl<P: PageBytes> Connection<P> {
             since_ns: 0,
             begun: false,
             peer_closed: false,
+            is_surplus: false,
             keep_alive: false,
             arrived: Timings::default(),
             exchange: None,
@@ -98,6 +102,7 @@ impl<P: PageBytes> Connection<P> {
         self.enter(Phase::Reading, now_ns);
         self.begun = false;
         self.peer_closed = false;
+        self.is_surplus = false;
         self.keep_alive = false;
         self.arrived = Timings::default();
         self.exchange = None;
@@ -158,7 +163,9 @@ impl<P: PageBytes> Connection<P> {
             .waiting_since_ns()
             .map(|since| since + limits.send_timeout_ns);
         match self.phase {
-            Phase::Reading if self.begun => Some(self.since_ns + limits.request_timeout_ns),
+            Phase::Reading if self.begun || self.is_surplus => {
+                Some(self.since_ns + limits.request_timeout_ns)
+            }
             Phase::Reading => Some(self.since_ns + limits.idle_timeout_ns),
             Phase::Waiting | Phase::Aborting => None,
             Phase::Outstanding => {

@@ -26,7 +26,8 @@ pub const IDLE_BUFFER_BYTES_MAX: usize = 4096;
 /// The bounds that an operator can set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connections held at once.
+    /// Connections served at once. A quarter more are held to be told 503; what comes beyond those
+    /// is reset.
     pub connections_max: usize,
     /// Longest request body, in bytes, chunking removed.
     pub body_bytes_max: usize,
@@ -53,6 +54,14 @@ pub struct Limits {
     pub stall_ns_max: u64,
 }
 
+impl Limits {
+    /// Connections held at once, with those that are only told to come again.
+    pub(crate) fn held_max(&self) -> usize {
+        self.connections_max
+            .saturating_add(self.connections_max.div_ceil(4))
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         const MS: u64 = 1_000_000;
@@ -60,7 +69,7 @@ impl Default for Limits {
             connections_max: 1024,
             body_bytes_max: 8192,
             waiting_max: 1024,
-            queue_ns_max: 1_000 * MS,
+            queue_ns_max: 500 * MS,
             deadline_ns_max: 5_000 * MS,
             request_timeout_ns: 10_000 * MS,
             idle_timeout_ns: 60_000 * MS,

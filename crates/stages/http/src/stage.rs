@@ -35,7 +35,7 @@ fn declare_options(kind: Kind) -> Kind {
     kind.option(
         "connections_max",
         number(defaults.connections_max),
-        "connections held at once",
+        "connections served at once; a quarter more get 503, and others are reset",
     )
     .option(
         "body_bytes_max",

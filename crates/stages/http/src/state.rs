@@ -51,6 +51,8 @@ pub(crate) struct Orphan {
 pub struct State<P> {
     pub(crate) limits: Limits,
     pub(crate) table: Table<P>,
+    /// Connections in the table, also while one is taken out of it to be worked on.
+    pub(crate) open: usize,
     /// Connections with a complete request, in the order in which they get tokens.
     pub(crate) waiting: VecDeque<u64>,
     pub(crate) turns: Turns,
@@ -74,7 +76,8 @@ impl<P: PageBytes> State<P> {
     pub fn new(limits: Limits) -> Self {
         Self {
             limits,
-            table: Table::new(limits.connections_max),
+            table: Table::new(),
+            open: 0,
             waiting: VecDeque::new(),
             turns: Turns::default(),
             orphans: Vec::new(),
@@ -97,7 +100,7 @@ impl<P: PageBytes> State<P> {
 
     /// Connections that there are.
     pub fn connections(&self) -> usize {
-        self.table.iter().count()
+        self.open
     }
 
     /// Requests at the application and pages that wait for their client.
@@ -159,19 +162,21 @@ impl<P: PageBytes> State<P> {
         if let Some(stale) = self.table.take_slot_of(event.connection) {
             self.retire(stale, outside);
         }
-        if !self.table.has_place(event.connection) {
+        if self.open >= self.limits.held_max() || !self.table.has_place(event.connection) {
             if self.refused.len() < self.limits.connections_max {
                 self.refused.push_back(event.connection);
             }
             return;
         }
         self.counters.connections_total += 1;
+        self.open += 1;
         let mut connection = self.table.fresh();
         connection.open(
             event.connection,
             event.credit_bytes as usize,
             outside.now_ns(),
         );
+        connection.is_surplus = self.open > self.limits.connections_max;
         self.settle(connection, outside);
     }
 
@@ -269,22 +274,14 @@ impl<P: PageBytes> State<P> {
         head: Head,
         outside: &mut O,
     ) {
-        if self.draining || !self.can_be_in_time() {
-            let Head {
-                head_only,
-                keep_alive,
-                ..
-            } = head;
-            let refusal = Refusal::Unavailable;
-            return self.refuse(
-                connection,
-                Rejection {
-                    refusal,
-                    head_only,
-                    keep_alive,
-                },
-                outside,
-            );
+        connection.is_surplus &= self.open > self.limits.connections_max;
+        if self.draining || connection.is_surplus || !self.can_be_in_time() {
+            let rejection = Rejection {
+                refusal: Refusal::Unavailable,
+                head_only: head.head_only,
+                keep_alive: head.keep_alive && !connection.is_surplus,
+            };
+            return self.refuse(connection, rejection, outside);
         }
         let started_ns = outside.now_ns();
         let now_ns = outside.clock_ns();
@@ -401,6 +398,7 @@ impl<P: PageBytes> State<P> {
         outside: &mut O,
     ) {
         self.let_go(&mut connection, outside);
+        self.open -= 1;
         self.table.recycle(connection);
     }
 }

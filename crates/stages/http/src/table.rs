@@ -18,7 +18,6 @@ pub struct Table<P> {
     )]
     pool: Vec<Box<Connection<P>>>,
     ready: VecDeque<usize>,
-    connections_max: usize,
 }
 
 #[derive(Debug)]
@@ -29,25 +28,28 @@ struct Slot<P> {
     is_ready: bool,
 }
 
+/// Slots at most, whatever tcp names: as many connections as it can be told to take.
+const SLOTS_MAX: usize = 1 << 20;
+
 /// The slot in tcp's name of a connection.
 fn slot_of(id: u64) -> usize {
     (id & u64::from(u32::MAX)) as usize
 }
 
 impl<P: PageBytes> Table<P> {
-    /// An empty table for slots below `connections_max`.
-    pub fn new(connections_max: usize) -> Self {
+    /// An empty table.
+    pub fn new() -> Self {
         Self {
             slots: Vec::new(),
             pool: Vec::new(),
             ready: VecDeque::new(),
-            connections_max,
         }
     }
 
-    /// Whether a connection with this name can have a place.
+    /// Whether a connection with this name can have a place. Which slots tcp uses is its business:
+    /// few connections may well be in high ones.
     pub fn has_place(&self, id: u64) -> bool {
-        slot_of(id) < self.connections_max
+        slot_of(id) < SLOTS_MAX
     }
 
     /// The connections that there are.
@@ -79,7 +81,7 @@ impl<P: PageBytes> Table<P> {
         self.slots.get_mut(slot_of(id))?.connection.take()
     }
 
-    /// Puts a connection into its slot, which must be free and below the maximum.
+    /// Puts a connection into its slot, which must be free and have a place.
     pub fn put(&mut self, connection: Box<Connection<P>>) {
         let slot = slot_of(connection.id);
         while self.slots.len() <= slot {

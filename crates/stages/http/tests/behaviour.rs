@@ -422,17 +422,6 @@ fn little_room_for_commands() {
     world.assert_nothing_left(4);
 }
 
-#[test]
-fn connections_beyond_the_maximum_are_reset() {
-    let mut world = World::new(Limits {
-        connections_max: 2,
-        ..Limits::default()
-    });
-    (0..3).for_each(|id| world.open(id));
-    assert!(world.clients[&2].aborted && !world.clients[&1].aborted);
-    world.assert_nothing_left(4);
-}
-
 /// What an application must not do, each with what the client gets: 500 and a close.
 #[test]
 fn malformed_answers_are_the_applications_fault() {

@@ -35,7 +35,9 @@ pub fn portal_kind() -> Kind {
         )
         .option(
             "connections_max",
-            integer(1000),
+            // More than http serves: those beyond that are told 503 and go, and do not wait in the
+            // backlog.
+            integer(1200),
             "host connections at most; others wait in the host's backlog",
         )
         .option(

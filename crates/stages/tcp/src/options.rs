@@ -22,7 +22,8 @@ pub(crate) fn declare(kind: Kind) -> Kind {
     )
     .option(
         "connections_max",
-        integer(1024),
+        // More than http serves: those beyond that are told 503, not reset, and some are in TIME-WAIT.
+        integer(1536),
         "connections at most; further ones are refused",
     )
     .option(

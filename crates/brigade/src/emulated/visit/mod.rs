@@ -61,6 +61,8 @@ pub struct Shop {
     pub items: u64,
     /// Customers of the population: user names from `reader1` on.
     pub customers: u64,
+    /// Browsers that visit it.
+    pub browsers: u64,
     /// Whether the pages' pictures are fetched, too.
     pub pictures: bool,
 }

@@ -1,0 +1,62 @@
+//! More connections than are served.
+
+mod common;
+
+use brigade_http::limits::Limits;
+use common::{World, read_answers};
+
+const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn statuses(world: &World, id: u64) -> Vec<u16> {
+    let answers = read_answers(&world.clients[&id].output, &[]).expect("well-formed answers");
+    answers.iter().map(|answer| answer.status).collect()
+}
+
+#[test]
+fn connections_beyond_the_maximum_are_told_to_come_again() {
+    let limits = Limits {
+        connections_max: 4,
+        ..Limits::default()
+    };
+    let mut world = World::new(limits);
+    (0..5).for_each(|id| world.open(id));
+    world.send(4, GET);
+    assert_eq!(statuses(&world, 4), [503]);
+    assert!(String::from_utf8_lossy(&world.clients[&4].output).contains("\r\nRetry-After: "));
+    assert!(world.clients[&4].closed, "it makes room for others");
+    world.send(3, GET);
+    assert_eq!(statuses(&world, 3), [200]);
+    world.assert_nothing_left(4);
+}
+
+#[test]
+fn whoever_comes_when_others_have_left_is_served_in_any_slot() {
+    let limits = Limits {
+        connections_max: 4,
+        ..Limits::default()
+    };
+    let mut world = World::new(limits);
+    (0..4).for_each(|id| world.open(id));
+    world.open(900);
+    world.gone(0);
+    world.send(900, GET);
+    assert_eq!(statuses(&world, 900), [200], "one left before its request");
+    world.send(900, GET);
+    assert_eq!(statuses(&world, 900), [200, 200], "and it stays");
+    world.assert_nothing_left(4);
+}
+
+#[test]
+fn what_is_told_to_come_again_is_bounded_in_number_and_time() {
+    let limits = Limits {
+        connections_max: 4,
+        ..Limits::default()
+    };
+    let mut world = World::new(limits);
+    (0..6).for_each(|id| world.open(id));
+    assert!(world.clients[&5].aborted && !world.clients[&4].aborted);
+    world.pass(limits.request_timeout_ns);
+    assert!(world.clients[&4].closed, "it asked for nothing");
+    assert!(!world.clients[&3].closed);
+    world.assert_nothing_left(4);
+}
