@@ -73,16 +73,6 @@ impl Portal {
         Ok(answer)
     }
 
-    /// Host and port.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// Its process number.
-    pub fn pid(&self) -> u32 {
-        self.running.pid()
-    }
-
     /// CPU time of the process, in ticks of 10 ms.
     pub fn cpu_ticks(&self) -> Result<u64, Error> {
         let path = format!("/proc/{}/stat", self.running.pid());
