@@ -111,8 +111,8 @@ pub struct RunArgs {
     /// in turn. `order` buys books instead: three pages an order.
     #[arg(long, default_value = "/product/{}", value_name = "PATH")]
     pub path: String,
-    /// Connections that nic, tcp and http keep at most, instead of what the pipeline says (1000 and
-    /// some).
+    /// Connections that http serves at most, instead of what the pipeline says (1024); nic and tcp keep
+    /// a quarter more, to tell them to come again.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub connections_max: Option<u32>,
     /// With --nic wire: so many further connections, which are opened before it is measured and stay

@@ -25,6 +25,9 @@ const WIRE_PACKETS: usize = 1024;
 const CONNECTIONS_DEFAULT: i64 = 1000;
 /// The option of each stage that keeps connections.
 const CONNECTIONS_MAX: &str = "connections_max";
+/// The most that the portal and tcp can be told.
+const PORTAL_MOST: i64 = 60_000;
+const TCP_MOST: i64 = 1_000_000;
 /// The load's time that is not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Between two looks whether to stop while the load begins.
@@ -180,15 +183,27 @@ fn have_room(pipeline: &mut Pipeline, connections: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Lets each stage that keeps connections keep so many.
+/// Lets http serve so many connections, and the stages before it keep those, too, that it only tells
+/// to come again or that are being closed.
 fn limit_connections(pipeline: &mut Pipeline, connections: u32) -> Result<(), Error> {
-    for kind in ["portal", "tcp", "http"] {
+    let served = i64::from(connections);
+    let kept = |most: i64| held(served).min(most.max(served));
+    for (kind, connections) in [
+        ("portal", kept(PORTAL_MOST)),
+        ("tcp", kept(TCP_MOST)),
+        ("http", served),
+    ] {
         if let Some(name) = stage_of_kind(pipeline, kind) {
-            let value = OptionValue::Integer(connections.into());
+            let value = OptionValue::Integer(connections);
             pipeline.set_option(&name, CONNECTIONS_MAX, value)?;
         }
     }
     Ok(())
+}
+
+/// Connections that are kept where so many are served.
+fn held(served: i64) -> i64 {
+    served + served / 4 + 1
 }
 
 /// The name of the first stage of `kind`.
@@ -280,7 +295,9 @@ fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), E
 fn allow_files(args: &RunArgs) {
     let files = files::allow_many();
     // Besides the connections: the disk, the rings' bells and the like.
-    let wanted = args.connections_max.map(|most| u64::from(most) + 64);
+    let wanted = args
+        .connections_max
+        .map(|served| held(served.into()) as u64 + 64);
     if let (Some(files), Some(wanted)) = (files, wanted)
         && files < wanted
     {

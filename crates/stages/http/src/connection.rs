@@ -63,6 +63,8 @@ pub struct Connection<P> {
     /// There were enough when it came: unless one of them has gone when its request is complete,
     /// it is told to come again.
     pub is_surplus: bool,
+    /// It is being closed to make room for another one.
+    pub makes_room: bool,
     /// It stays open after the present answer.
     pub keep_alive: bool,
     /// Times of data that belongs to the next complete request.
@@ -87,6 +89,7 @@ impl<P: PageBytes> Connection<P> {
             begun: false,
             peer_closed: false,
             is_surplus: false,
+            makes_room: false,
             keep_alive: false,
             arrived: Timings::default(),
             exchange: None,
@@ -103,6 +106,7 @@ impl<P: PageBytes> Connection<P> {
         self.begun = false;
         self.peer_closed = false;
         self.is_surplus = false;
+        self.makes_room = false;
         self.keep_alive = false;
         self.arrived = Timings::default();
         self.exchange = None;
@@ -139,6 +143,11 @@ impl<P: PageBytes> Connection<P> {
             self.since_ns = now_ns;
         }
         self.begun = begun;
+    }
+
+    /// Whether it has waited for the beginning of a request since then.
+    pub fn is_idle_since(&self, since_ns: u64) -> bool {
+        self.phase == Phase::Reading && !self.begun && self.since_ns == since_ns
     }
 
     /// Whether it still takes part in HTTP: not closing.

@@ -34,6 +34,7 @@ mod connection;
 mod date;
 mod due;
 mod error;
+mod idle;
 mod outbound;
 mod parse;
 mod reader;

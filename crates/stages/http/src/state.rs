@@ -9,6 +9,7 @@ use crate::admission::Turns;
 use crate::connection::{Connection, Exchange, Phase};
 use crate::date::Date;
 use crate::error::HttpError;
+use crate::idle::Idle;
 use crate::limits::Limits;
 use crate::outside::{Outside, PageBytes};
 use crate::parse::{Head, Rejection};
@@ -53,6 +54,9 @@ pub struct State<P> {
     pub(crate) table: Table<P>,
     /// Connections in the table, also while one is taken out of it to be worked on.
     pub(crate) open: usize,
+    /// Of these, connections that are being closed to make room.
+    making_room: usize,
+    idle: Idle,
     /// Connections with a complete request, in the order in which they get tokens.
     pub(crate) waiting: VecDeque<u64>,
     pub(crate) turns: Turns,
@@ -78,6 +82,8 @@ impl<P: PageBytes> State<P> {
             limits,
             table: Table::new(),
             open: 0,
+            making_room: 0,
+            idle: Idle::default(),
             waiting: VecDeque::new(),
             turns: Turns::default(),
             orphans: Vec::new(),
@@ -176,8 +182,41 @@ impl<P: PageBytes> State<P> {
             event.credit_bytes as usize,
             outside.now_ns(),
         );
-        connection.is_surplus = self.open > self.limits.connections_max;
+        connection.is_surplus = self.has_no_place(outside.now_ns());
+        self.list_idle(&connection);
         self.settle(connection, outside);
+    }
+
+    /// Whether there are too many connections, although the one that is idle longest is closed if it
+    /// can be.
+    fn has_no_place(&mut self, now_ns: u64) -> bool {
+        let served = self.open - self.making_room;
+        served > self.limits.connections_max && !self.make_room(now_ns)
+    }
+
+    fn make_room(&mut self, now_ns: u64) -> bool {
+        let table = &self.table;
+        let is_idle = |id, since_ns| is_idle(table, id, since_ns);
+        let longest = self.idle.take_longest(now_ns, is_idle);
+        let Some(mut connection) = longest.and_then(|id| self.table.take(id)) else {
+            return false;
+        };
+        connection.close(now_ns);
+        connection.makes_room = true;
+        self.making_room += 1;
+        self.table.put(connection);
+        true
+    }
+
+    fn list_idle(&mut self, connection: &Connection<P>) {
+        let table = &self.table;
+        let entries_max = self.limits.held_max().saturating_mul(2);
+        self.idle.list(
+            connection.id,
+            connection.since_ns,
+            entries_max,
+            |id, since_ns| is_idle(table, id, since_ns),
+        );
     }
 
     fn receive<O: Outside<Page = P>>(
@@ -274,7 +313,9 @@ impl<P: PageBytes> State<P> {
         head: Head,
         outside: &mut O,
     ) {
-        connection.is_surplus &= self.open > self.limits.connections_max;
+        if connection.is_surplus {
+            connection.is_surplus = self.has_no_place(outside.now_ns());
+        }
         if self.draining || connection.is_surplus || !self.can_be_in_time() {
             let rejection = Rejection {
                 refusal: Refusal::Unavailable,
@@ -351,6 +392,7 @@ impl<P: PageBytes> State<P> {
         }
         if connection.keep_alive && !self.draining {
             connection.begin_next(now_ns);
+            self.list_idle(connection);
         } else {
             connection.close(now_ns);
         }
@@ -399,8 +441,16 @@ impl<P: PageBytes> State<P> {
     ) {
         self.let_go(&mut connection, outside);
         self.open -= 1;
+        self.making_room -= usize::from(connection.makes_room);
         self.table.recycle(connection);
     }
+}
+
+/// Whether a connection is there and has been idle since then. One that is told to come again makes no
+/// room for others: it has none itself.
+fn is_idle<P: PageBytes>(table: &Table<P>, id: u64, since_ns: u64) -> bool {
+    let connection = table.get(id);
+    connection.is_some_and(|own| own.is_idle_since(since_ns) && !own.is_surplus)
 }
 
 /// All queue and service times together.

@@ -5,6 +5,7 @@ mod common;
 use brigade_http::limits::Limits;
 use common::{World, read_answers};
 
+const SECOND_NS: u64 = 1_000_000_000;
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 
 fn statuses(world: &World, id: u64) -> Vec<u16> {
@@ -27,6 +28,53 @@ fn connections_beyond_the_maximum_are_told_to_come_again() {
     world.send(3, GET);
     assert_eq!(statuses(&world, 3), [200]);
     world.assert_nothing_left(4);
+}
+
+#[test]
+fn the_connection_that_is_idle_longest_makes_room_for_a_new_one() {
+    let limits = Limits {
+        connections_max: 4,
+        ..Limits::default()
+    };
+    let mut world = World::new(limits);
+    (0..4).for_each(|id| world.open(id));
+    world.pass(SECOND_NS);
+    // 0 was served since; of 1 a request is on its way; 2 never asked.
+    world.send(0, GET);
+    world.send(1, b"GET /a HT");
+    world.pass(SECOND_NS / 2);
+    world.open(4);
+    let closed: Vec<u64> = (0..5).filter(|id| world.clients[id].closed).collect();
+    assert_eq!(closed, [2]);
+    world.send(4, GET);
+    assert_eq!(statuses(&world, 4), [200], "before 2 is gone, too");
+    // 3 makes room as well, and then nobody has been idle for long.
+    world.open(5);
+    assert!(world.clients[&3].closed);
+    world.gone(2);
+    world.gone(3);
+    world.open(6);
+    world.send(6, GET);
+    assert_eq!(statuses(&world, 6), [503]);
+    world.gone(6);
+    world.send(1, b"TP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(statuses(&world, 1), [200]);
+    world.assert_nothing_left(4);
+}
+
+#[test]
+fn connections_that_make_room_count_until_they_are_gone() {
+    let limits = Limits {
+        connections_max: 4,
+        ..Limits::default()
+    };
+    let mut world = World::new(limits);
+    (0..4).for_each(|id| world.open(id));
+    world.pass(2 * SECOND_NS);
+    (4..8).for_each(|id| world.open(id));
+    // A quarter more are held; what comes beyond is reset, however many are being closed.
+    let reset: Vec<u64> = (0..8).filter(|id| world.clients[id].aborted).collect();
+    assert_eq!(reset, [5, 6, 7]);
 }
 
 #[test]
