@@ -6,6 +6,7 @@ mod parts;
 
 use super::{Profile, Replica, StageTimes};
 use crate::Error;
+use crate::words::plain;
 
 /// How far times may be from summing to one: rounding, and a visit that was open at the end.
 const SUM_ERROR: f64 = 0.01;
@@ -22,7 +23,8 @@ impl Checker<'_> {
         Err(Error::Contradiction {
             file: self.file.into(),
             field: field.into(),
-            problem: problem.into(),
+            // It may quote names, which may be anything.
+            problem: plain(&problem.into()),
         })
     }
 

@@ -49,9 +49,9 @@ fn the_connection_that_is_idle_longest_makes_room_for_a_new_one() {
     world.send(4, GET);
     assert_eq!(statuses(&world, 4), [200], "before 2 is gone, too");
     // 3 makes room as well, and then nobody has been idle for long.
+    world.gone(2);
     world.open(5);
     assert!(world.clients[&3].closed);
-    world.gone(2);
     world.gone(3);
     world.open(6);
     world.send(6, GET);
