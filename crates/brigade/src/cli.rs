@@ -25,11 +25,11 @@ pub enum Command {
     // The manners of browsers that do not come would be ignored without a word.
     #[command(mut_group("Manners", |manners| manners.requires("load").conflicts_with_all(NO_LOAD)))]
     Run(RunArgs),
-    /// Shows a running pipeline: its queues, its stages' times, its bottleneck.
+    /// Shows a running pipeline, or with --linux this machine, until Ctrl-C: queues, times, bottleneck.
     Top(TopArgs),
-    /// Records a running pipeline as a profile: one JSON file.
+    /// Records a running pipeline, or with --linux this machine, as a profile: one JSON file.
     Record(RecordArgs),
-    /// Says in plain words what limits a pipeline, why, and what to do.
+    /// Says in plain words what limits a pipeline, or with --linux this machine, and what to do.
     Explain(ExplainArgs),
     /// Emulated browsers against a server of the shop, after TPC-W: pages per second that were right.
     Load(LoadArgs),
@@ -209,7 +209,7 @@ pub struct LoadArgs {
     /// Customers that the shop was filled with (without this, as many as books, at most 288,000).
     #[arg(long, value_name = "N")]
     pub customers: Option<u64>,
-    /// Prints figures as JSON.
+    /// Prints one picture's figures as JSON and ends.
     #[arg(long)]
     pub json: bool,
 }
@@ -217,14 +217,15 @@ pub struct LoadArgs {
 /// An unmodified Linux machine instead of a running Brigade.
 #[derive(Debug, Clone, Default, Args)]
 pub struct LinuxArgs {
-    /// Looks at this Linux machine: its programs and their queues. With --pid, at one process and
-    /// what its queues join it with.
+    /// Looks at this Linux machine: its programs and their queues (root sees most). With --pid, at one
+    /// process and what its queues join it with.
     #[arg(long)]
     pub linux: bool,
-    /// With --linux: the processes of a control group, by its path in /proc/PID/cgroup.
+    /// With --linux: the processes of a control group, by its path in /proc/PID/cgroup or its folder
+    /// below /sys/fs/cgroup.
     #[arg(long, value_name = "PATH", requires = "linux", conflicts_with_all = ["pid", "port"])]
     pub cgroup: Option<String>,
-    /// With --linux: who listens on a port.
+    /// With --linux: who listens on a TCP or UDP port of this machine.
     #[arg(long, value_name = "N", requires = "linux", conflicts_with = "pid")]
     pub port: Option<u16>,
 }
@@ -241,7 +242,7 @@ pub struct TopArgs {
     /// Prints one picture and ends.
     #[arg(long)]
     pub once: bool,
-    /// Prints figures as JSON.
+    /// Prints one picture's figures as JSON and ends.
     #[arg(long)]
     pub json: bool,
     /// How long each picture looks, in milliseconds.

@@ -106,3 +106,15 @@ pub enum Error {
     #[error("the load failed: {0}")]
     Load(#[from] crate::load::LoadError),
 }
+
+impl Error {
+    /// Whether only the reader of the output is gone.
+    pub(crate) fn is_closed_output(&self) -> bool {
+        let output = match self {
+            Error::Top(crate::top::TopError::Output(error)) => error,
+            Error::Record(crate::record::RecordError::Output(error)) => error,
+            _ => return false,
+        };
+        output.kind() == std::io::ErrorKind::BrokenPipe
+    }
+}

@@ -73,6 +73,8 @@ pub fn main(registry: stage::Registry) -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
+        // Whoever read the output has seen enough, as with `brigade top | head`.
+        Err(error) if error.is_closed_output() => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("brigade: {error}");
             ExitCode::FAILURE

@@ -73,7 +73,7 @@ fn explain_names_the_sleeping_reader_of_a_full_pipe() {
     let said = orderly(&arguments);
     assert!(said.starts_with("sleep"), "{said}");
     assert!(
-        said.contains("is the bottleneck: it sleeps in a sleep of its own choice"),
+        said.contains("is the bottleneck: it sleeps in a sleep() of its own"),
         "{said}"
     );
     assert!(said.contains("blocked yes"), "{said}");
@@ -107,6 +107,8 @@ fn a_recording_is_a_profile_that_says_the_same_later() {
     assert!(profile.recorded_unix_s.is_some());
     let said = orderly(&["explain", file]);
     assert!(said.contains("is the bottleneck: it sleeps in"), "{said}");
+    let plan = error(&["plan", file]);
+    assert!(plan.contains("has no stages to place"), "{plan}");
 }
 
 #[test]
@@ -165,6 +167,9 @@ fn what_is_not_there_is_said_with_what_to_do() {
         port.starts_with("brigade: no process that can be looked into listens on port 1"),
         "{port}"
     );
+    let record = ["record", "--linux", "-o", "/no/such/folder/p.json"];
+    let folder = error(&[&record[..], &["--duration-s", "3600"]].concat());
+    assert!(folder.contains("No such file or directory"), "{folder}");
     let alone = error(&["top", "--port", "80"]);
     assert!(alone.contains("--linux"), "{alone}");
 }

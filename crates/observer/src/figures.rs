@@ -10,6 +10,9 @@ use crate::sources::qdiscs::Qdisc;
 use crate::sources::sockets::Socket;
 use crate::sources::threads::ThreadFigures;
 
+/// The end of what is said of something unseen that root may see.
+pub(crate) const ROOT_MAY: &str = "this user; root may see it";
+
 /// All figures of one look.
 #[derive(Debug, Clone, Default)]
 pub struct Figures {

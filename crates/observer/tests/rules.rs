@@ -79,11 +79,21 @@ fn a_stage_that_sleeps_over_its_work_is_named_with_what_it_sleeps_in() {
         Program::new(3, "c").asleep(Wait::PipeRead, 1.0),
     );
     is(named(&figures), "b", 11);
-    assert!(
-        said(&figures)
-            .headline
-            .contains("a sleep of its own choice")
+    assert!(said(&figures).headline.contains("a sleep() of its own"));
+}
+
+#[test]
+fn a_stage_that_paces_itself_before_a_full_pipe_is_not_told_to_get_a_core() {
+    let figures = pipeline(
+        Program::new(1, "yes").asleep(Wait::PipeWrite, 1.0),
+        Program::new(2, "pv")
+            .busy(0.002)
+            .ready(0.004)
+            .asleep(Wait::TimedPoll, 0.99),
+        Program::new(3, "c").asleep(Wait::PipeRead, 1.0),
     );
+    is(named(&figures), "pv", 11);
+    assert!(said(&figures).headline.contains("with a time limit 99 %"));
 }
 
 #[test]
@@ -156,6 +166,12 @@ fn clients_that_think_are_no_bottleneck() {
 fn an_idle_machine_is_idle_and_what_cannot_be_seen_makes_it_unknown() {
     let mut figures = machine(vec![Program::new(1, "a").asleep(Wait::Poll, 1.0)]);
     assert_eq!(said(&figures).verdict, Verdict::Idle);
+    assert_eq!(said(&figures).remedy, None);
+    let mut partly = figures.clone();
+    let hidden =
+        "pipes and sockets of 3 processes: the kernel does not tell this user; root may see it";
+    partly.unseen.push(hidden.into());
+    assert!(said(&partly).remedy.unwrap().contains("root"));
     figures.threads = machine(vec![Program::new(1, "a").busy(0.4)]).threads;
     assert_eq!(said(&figures).verdict, Verdict::OfferedLoad);
     figures.hidden.insert(1);
@@ -392,7 +408,7 @@ fn threads_behind_one_lock_are_named_but_not_those_behind_a_condition_variable()
     assert!(
         said(&convoy(Wait::Lock))
             .headline
-            .contains("sleeps in a sleep of its own choice")
+            .contains("sleeps in a sleep() of its own")
     );
     assert!(!matches!(
         said(&convoy(Wait::Futex)).verdict,

@@ -146,6 +146,7 @@ impl Drawing<'_> {
         );
         let bar = gauge(mean / capacity.max(1.0), 10);
         let wait = match per_s > 0.0 {
+            _ if is_losing(queue) => "thrown away".into(),
             true => format!("wait {}", time(Some(mean / per_s * 1e9))),
             false => String::new(),
         };
@@ -268,11 +269,16 @@ fn amount(queue: Option<&LinuxQueue>, mean: f64, capacity: f64) -> String {
     }
 }
 
+fn is_losing(queue: Option<&LinuxQueue>) -> bool {
+    queue
+        .and_then(|queue| queue.dropped_per_s)
+        .is_some_and(|lost| lost > 0.0)
+}
+
+/// Messages a second; of a queue that loses some, those that are lost.
 fn moved(queue: Option<&LinuxQueue>, per_s: f64) -> String {
     match queue {
-        Some(queue) if queue.dropped_per_s.is_some_and(|lost| lost > 0.0) => {
-            format!("-{}", rate(queue.dropped_per_s.unwrap_or(0.0)))
-        }
+        Some(queue) if is_losing(Some(queue)) => rate(queue.dropped_per_s.unwrap_or(0.0)),
         Some(queue) if queue.kind == QueueKind::Pipe => match per_s > 0.0 {
             true => format!("{}/s", size(per_s * queue.message_bytes.unwrap_or(1.0))),
             false => String::new(),

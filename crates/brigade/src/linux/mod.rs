@@ -97,9 +97,9 @@ pub fn record(args: &RecordArgs) -> Result<(), RecordError> {
     let profile = look(args.pid, &args.machine, args.duration_s)?;
     record::write(&args.output, &profile.to_json())?;
     println!(
-        "brigade: {} s of this machine are in {}",
+        "brigade: {} s of this machine are in {path}; `brigade explain {path}` says what limited it",
         args.duration_s,
-        args.output.display()
+        path = args.output.display()
     );
     Ok(())
 }

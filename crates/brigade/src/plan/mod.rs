@@ -13,7 +13,7 @@ use std::path::Path;
 
 use brigade_model::network::Network;
 use brigade_model::plan::{self, Objective, Plan, PlanOptions};
-use brigade_model::profile::{Machine, Profile};
+use brigade_model::profile::{Machine, Profile, Source};
 
 use crate::cli::{Goal, PlanArgs};
 use crate::record::{self, RecordError};
@@ -26,6 +26,11 @@ pub(crate) use table::{Row, limit, table};
 /// When the profile or the machine is wrong, or a file cannot be written.
 pub fn plan(args: &PlanArgs) -> Result<(), RecordError> {
     let profile = record::read(&args.profile)?;
+    if profile.source == Source::Linux {
+        return Err(RecordError::LinuxPlan {
+            path: args.profile.clone(),
+        });
+    }
     let machine = match &args.machine {
         Some(path) => machine(path)?,
         None => profile.machine.clone(),

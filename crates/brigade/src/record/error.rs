@@ -29,6 +29,15 @@ pub enum RecordError {
         /// Why.
         source: io::Error,
     },
+    /// A plan places stages of Brigade, and nothing else.
+    #[error(
+        "{path}: a profile of a Linux machine has no stages to place; `brigade explain {path}` says what limits it",
+        path = path.display()
+    )]
+    LinuxPlan {
+        /// The profile.
+        path: PathBuf,
+    },
     /// The output is closed.
     #[error("cannot write to the output: {0}")]
     Output(io::Error),

@@ -37,6 +37,7 @@ const SLICES_MIN: u32 = 10;
 /// # Errors
 /// When no Brigade or several are running, it ends, or the file cannot be written.
 pub fn record(args: &RecordArgs) -> Result<(), RecordError> {
+    check_folder(&args.output)?;
     if args.machine.linux {
         return crate::linux::record(args);
     }
@@ -90,6 +91,16 @@ pub(crate) fn read(path: &Path) -> Result<Profile, RecordError> {
         source,
     })?;
     Ok(Profile::parse(&text, &path.display().to_string())?)
+}
+
+/// Looking takes a while: a folder that is not there is said before it.
+fn check_folder(path: &Path) -> Result<(), RecordError> {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    let found = folder.map_or(Ok(()), |folder| fs::metadata(folder).map(|_| ()));
+    found.map_err(|source| RecordError::File {
+        path: path.into(),
+        source,
+    })
 }
 
 /// Writes beside the file and renames, so that a reader never sees half of it.

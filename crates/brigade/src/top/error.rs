@@ -6,7 +6,9 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum TopError {
     /// There is nothing to watch.
-    #[error("no running Brigade found; start one with `brigade run`")]
+    #[error(
+        "no running Brigade found; start one with `brigade run`, or look at this Linux machine with --linux"
+    )]
     None,
     /// There is a choice.
     #[error("several Brigades are running: {pids}; choose one with --pid")]

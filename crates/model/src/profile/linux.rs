@@ -99,7 +99,7 @@ impl Wait {
             Wait::SocketReceive => "reading an empty socket",
             Wait::SocketSend => "writing a socket whose buffer is full",
             Wait::Accept => "accept",
-            Wait::Sleep => "a sleep of its own choice",
+            Wait::Sleep => "a sleep() of its own",
             Wait::Uring => "io_uring's completions",
             Wait::Disk => "a file or a disk",
             Wait::DirtyThrottle => "the kernel's throttle of dirty pages",

@@ -18,6 +18,7 @@ use brigade_model::explain::{Confidence, Explanation, Gain, Note, Stall, Verdict
 use brigade_model::profile::{Profile, Wait};
 use brigade_model::words::percent;
 
+use crate::figures::ROOT_MAY;
 use view::View;
 
 /// From this share of the time on a stage counts as saturated.
@@ -87,11 +88,7 @@ fn nothing(view: &View<'_>) -> Finding {
         return finding;
     }
     let Some(busiest) = busiest else {
-        return Finding::new(
-            Verdict::Idle,
-            0,
-            "Next to nothing happens: no stage works, and nothing waits in a queue.",
-        );
+        return idle(view);
     };
     let headline = format!(
         "Nothing is saturated: the offered load is the limit. The busiest stage, {}, is busy {} of \
@@ -104,6 +101,24 @@ fn nothing(view: &View<'_>) -> Finding {
     finding
 }
 
+/// No core works, which says nothing of queues that may not be seen.
+fn idle(view: &View<'_>) -> Finding {
+    let unseen = view.linux.iter().flat_map(|linux| &linux.unseen);
+    if !unseen.into_iter().any(|text| text.ends_with(ROOT_MAY)) {
+        let headline = "Next to nothing happens: no stage works, and nothing waits in a queue.";
+        return Finding::new(Verdict::Idle, 0, headline);
+    }
+    let headline = "Next to nothing happens: no stage works, and nothing waits in a queue that may \
+                    be seen.";
+    let mut finding = Finding::new(Verdict::Idle, 0, headline);
+    finding.remedy = Some(
+        "If something is slow nevertheless, run it as root: queues and waits of other users' \
+         programs are hidden."
+            .into(),
+    );
+    finding
+}
+
 /// Cores are busy with threads that were never seen.
 fn gone(view: &View<'_>, busiest: Option<usize>) -> Option<Finding> {
     let gone = view.linux.map_or(0.0, |linux| linux.gone_ratio);
@@ -112,7 +127,7 @@ fn gone(view: &View<'_>, busiest: Option<usize>) -> Option<Finding> {
         return None;
     }
     let headline = format!(
-        "Cannot know: {} of a core go to programs that end before they can be looked at, or that \
+        "Cannot know: {} of a core goes to programs that end before they can be looked at, or that \
          /proc hides.",
         percent(gone)
     );

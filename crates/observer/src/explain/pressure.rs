@@ -80,6 +80,8 @@ fn cause(view: &View<'_>, stage: usize, queue: &QueueView<'_>, way: &[usize]) ->
         Wait::Lock,
         Wait::SocketReceive,
         Wait::Poll,
+        // Its queue is full, so what it polls for is not its work: `pv -L` paces itself so.
+        Wait::TimedPoll,
         Wait::Uring,
     ];
     let asleep = view

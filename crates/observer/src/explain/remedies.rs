@@ -38,9 +38,11 @@ pub(super) fn limit(view: &View<'_>, limit: &Limit) -> String {
                     percent(share)
                 ),
                 false => format!(
-                    "{stage} is busy only {}: see what it waits for between two reads. A larger \
-                     buffer (SO_RCVBUF, net.core.rmem_max) only helps against bursts.",
-                    percent(share)
+                    "{stage} is busy only {}: see what it waits for between two reads (strace -f -p \
+                     {}). A larger buffer (SO_RCVBUF, net.core.rmem_max) only helps against bursts.",
+                    percent(share),
+                    view.named(&limit.stage)
+                        .map_or("PID".into(), |stage| pid(view, stage))
                 ),
             }
         }
@@ -54,8 +56,11 @@ pub(super) fn limit(view: &View<'_>, limit: &Limit) -> String {
              buffer helps."
         ),
         LimitKind::Lock => format!(
-            "Hold the lock for a shorter time: move what {stage} waits for out of the part it \
-             protects, or give each thread a part of its own. More threads only wait, too."
+            "Hold the lock for a shorter time: move what the thread that holds it does out of the \
+             part it protects, or give each thread of {stage} a part of its own. More threads only \
+             wait, too. `gdb -p {} -batch -ex 'thread apply all bt'` shows who waits where.",
+            view.named(&limit.stage)
+                .map_or("PID".into(), |stage| pid(view, stage))
         ),
         LimitKind::Disk => format!(
             "Give {stage} a faster disk, or fewer and larger requests; a cache, if it reads the same \

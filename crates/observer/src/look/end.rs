@@ -7,7 +7,7 @@ use brigade_model::profile::Wait;
 use super::{Ended, Look, PIPES_MAX, PipeTally, Strangers, counters};
 use crate::figures::{
     BlockFigures, DirtyFigures, Figures, PipeFigures, PollFigures, QdiscFigures, QuotaFigures,
-    SocketFigures, SoftnetFigures, UnixFigures, UringFigures, WakeFigures, WorkFigures,
+    ROOT_MAY, SocketFigures, SoftnetFigures, UnixFigures, UringFigures, WakeFigures, WorkFigures,
 };
 use crate::sources::descriptors::{Descriptors, Holder};
 use crate::sources::groups::Groups;
@@ -155,15 +155,17 @@ impl Look {
 
     fn tell_unseen(&mut self, hidden: &HashSet<u32>) {
         if !hidden.is_empty() {
-            let hidden = hidden.len();
+            let threads = counted(hidden.len(), "thread waits", "threads wait");
             self.unseen.insert(format!(
-                "what {hidden} threads wait for: the kernel does not tell this user"
+                "what {threads} for: the kernel does not tell {}",
+                who()
             ));
         }
         if self.descriptors.hidden() > 0 {
+            let processes = counted(self.descriptors.hidden(), "process", "processes");
             self.unseen.insert(format!(
-                "pipes and sockets of {} processes: the kernel does not tell this user",
-                self.descriptors.hidden()
+                "pipes and sockets of {processes}: the kernel does not tell {}",
+                who()
             ));
         }
     }
@@ -448,4 +450,18 @@ fn distinct(holders: &[Holder]) -> Vec<u32> {
 
 fn per_s(count: u64, length_ns: u64) -> f64 {
     count as f64 / (length_ns.max(1) as f64 / 1e9)
+}
+
+/// `1 process`, `2 processes`.
+fn counted(count: usize, one: &str, many: &str) -> String {
+    let name = if count == 1 { one } else { many };
+    format!("{count} {name}")
+}
+
+/// Whom the kernel does not tell. Root is refused, too, by some sandboxes.
+fn who() -> &'static str {
+    match rustix::process::geteuid().is_root() {
+        true => "even root",
+        false => ROOT_MAY,
+    }
 }

@@ -75,7 +75,11 @@ impl Windows {
             }
             Err(error) => {
                 let missing = "who sends over unix sockets, who wakes whom, short sleeps";
-                (None, vec![format!("{missing}: {error}")])
+                let why = match rustix::process::geteuid().is_root() {
+                    true => error.to_string(),
+                    false => "that takes BPF, which takes root".into(),
+                };
+                (None, vec![format!("{missing}: {why}")])
             }
         };
         Windows {
