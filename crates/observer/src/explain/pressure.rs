@@ -11,6 +11,18 @@ use super::{Finding, HELD, SATURATED, gain, remedies, saturated};
 /// A queue that stands at this share of its room, with a reader that has something to do, presses.
 const FULL: f64 = 0.4;
 
+/// What a stage sleeps in of its own accord, or for its own work.
+const OWN: [Wait; 7] = [
+    Wait::Sleep,
+    Wait::Disk,
+    Wait::Lock,
+    Wait::SocketReceive,
+    Wait::Poll,
+    // Its queue is full, so what it polls for is not its work: `pv -L` paces itself so.
+    Wait::TimedPoll,
+    Wait::Uring,
+];
+
 /// The cause of the hardest pressure.
 pub(super) fn find(view: &View<'_>) -> Option<Finding> {
     let blocked = view
@@ -74,20 +86,10 @@ fn fullest<'a>(view: &View<'a>, stage: usize, way: &[usize]) -> Option<QueueView
 fn cause(view: &View<'_>, stage: usize, queue: &QueueView<'_>, way: &[usize]) -> Finding {
     let times = view.times(stage);
     let name = plain(view.name(stage));
-    let own = [
-        Wait::Sleep,
-        Wait::Disk,
-        Wait::Lock,
-        Wait::SocketReceive,
-        Wait::Poll,
-        // Its queue is full, so what it polls for is not its work: `pv -L` paces itself so.
-        Wait::TimedPoll,
-        Wait::Uring,
-    ];
     let asleep = view
         .waits(stage)
         .iter()
-        .filter(|share| own.contains(&share.wait));
+        .filter(|share| OWN.contains(&share.wait));
     let asleep = asleep.max_by(|a, b| a.ratio.total_cmp(&b.ratio));
     let sleeps = asleep.filter(|share| share.ratio > times.busy_ratio.max(times.ready_ratio));
     if sleeps.is_none()
