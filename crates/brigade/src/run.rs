@@ -26,8 +26,8 @@ const CONNECTIONS_DEFAULT: i64 = 1000;
 /// The option of each stage that keeps connections.
 const CONNECTIONS_MAX: &str = "connections_max";
 /// The most that the portal and tcp can be told.
-const PORTAL_MOST: i64 = 60_000;
-const TCP_MOST: i64 = 1_000_000;
+const PORTAL_CONNECTIONS_MOST: i64 = 60_000;
+const TCP_CONNECTIONS_MOST: i64 = 1_000_000;
 /// The load's time that is not counted.
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Between two looks whether to stop while the load begins.
@@ -189,8 +189,8 @@ fn limit_connections(pipeline: &mut Pipeline, connections: u32) -> Result<(), Er
     let served = i64::from(connections);
     let kept = |most: i64| held(served).min(most.max(served));
     for (kind, connections) in [
-        ("portal", kept(PORTAL_MOST)),
-        ("tcp", kept(TCP_MOST)),
+        ("portal", kept(PORTAL_CONNECTIONS_MOST)),
+        ("tcp", kept(TCP_CONNECTIONS_MOST)),
         ("http", served),
     ] {
         if let Some(name) = stage_of_kind(pipeline, kind) {
@@ -351,10 +351,11 @@ fn run_wire(
     stopper.set(running.stop_handle());
     // A load that fails says so when its thread is joined.
     while begun.recv_timeout(LOOK) == Err(RecvTimeoutError::Timeout) && !stopper.stopped() {}
-    println!(
-        "brigade: {} further connections are open; from here on it counts",
-        args.idle
-    );
+    let also = match args.idle {
+        0 => String::new(),
+        idle => format!("{idle} further connections are open; "),
+    };
+    println!("brigade: {also}from here on it counts");
     let limit = args.duration_s.map(Duration::from_secs);
     // The load ends while the pipeline drains: its last answers find nobody, which is no harm.
     let result = running.wait_then(limit, || stop_load.store(true, Ordering::Relaxed));

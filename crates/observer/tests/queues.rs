@@ -4,21 +4,12 @@
 mod support;
 
 use brigade_model::profile::{Edge, Profile, QueueKind, Wait};
+use brigade_observer::explain;
 use brigade_observer::figures::{
-    DirtyFigures, Figures, PollFigures, UringFigures, WakeFigures, WorkFigures,
+    DirtyFigures, PollFigures, UringFigures, WakeFigures, WorkFigures,
 };
 use brigade_observer::sources::disks::DiskFigures;
-use brigade_observer::{Scope, assemble, explain};
-use support::{Program, machine};
-
-fn profile(figures: &Figures) -> Profile {
-    let profile = assemble(figures, &Scope::Machine).unwrap();
-    profile.check("the test").unwrap();
-    // A file says the same.
-    let read = Profile::parse(&profile.to_json(), "the file").unwrap();
-    assert_eq!(explain(&read), explain(&profile));
-    profile
-}
+use support::{Program, machine, profile};
 
 /// The queues of a kind: from whom to whom, and their figures.
 fn queues(profile: &Profile, kind: QueueKind) -> Vec<(&str, &str, &Edge)> {

@@ -3,22 +3,13 @@
 mod support;
 
 use brigade_model::explain::{Confidence, Explanation, Verdict};
-use brigade_model::profile::{Profile, Wait};
+use brigade_model::profile::Wait;
 use brigade_observer::figures::{BlockFigures, Figures, QdiscFigures, QuotaFigures};
 use brigade_observer::sources::disks::DiskFigures;
 use brigade_observer::sources::groups::BlockLimit;
 use brigade_observer::sources::qdiscs::Qdisc;
 use brigade_observer::{Scope, assemble, explain};
-use support::{Program, listener, machine, pipe, tcp, udp};
-
-fn profile(figures: &Figures) -> Profile {
-    let profile = assemble(figures, &Scope::Machine).unwrap();
-    profile.check("the test").unwrap();
-    // A file says the same.
-    let read = Profile::parse(&profile.to_json(), "the file").unwrap();
-    assert_eq!(explain(&read), explain(&profile));
-    profile
-}
+use support::{Program, listener, machine, pipe, profile, tcp, udp};
 
 fn said(figures: &Figures) -> Explanation {
     explain(&profile(figures))

@@ -109,7 +109,7 @@ impl Wait {
 }
 
 /// What a queue of a Linux machine is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum QueueKind {
     /// A pipe.
@@ -146,6 +146,14 @@ pub enum QueueKind {
     Qdisc,
 }
 
+impl QueueKind {
+    /// Whether it carries what a stage hands on. A core, or a worker of the kernel, is fed by
+    /// everybody, and nobody's work goes on through it.
+    pub fn is_flow(self) -> bool {
+        !matches!(self, QueueKind::RunQueue | QueueKind::Work)
+    }
+}
+
 /// One edge of a Linux machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -163,14 +171,6 @@ pub struct LinuxQueue {
     /// Whether the rate is an upper bound: what the processes read and wrote in all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rate_is_bound: bool,
-}
-
-impl QueueKind {
-    /// Whether it carries what a stage hands on. A core, or a worker of the kernel, is fed by
-    /// everybody, and nobody's work goes on through it.
-    pub fn is_flow(self) -> bool {
-        !matches!(self, QueueKind::RunQueue | QueueKind::Work)
-    }
 }
 
 /// What a limit is.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use brigade_model::profile::{QueueKind, Wait};
 
 use super::groups::{Group, usable};
-use super::queues::{End, PAGE_BYTES, Queue};
+use super::queues::{End, PAGE_BYTES, Queue, Users};
 use crate::figures::{Figures, PollFigures, QdiscFigures};
 
 /// Devices are shown from this share of busy time on.
@@ -17,14 +17,14 @@ const SOFTIRQ: f64 = 0.05;
 const FEEDS: f64 = 0.05;
 /// A core that so many threads wait for, on average, has a queue that is worth a line; a stage is
 /// shown at it from this share of its time on.
-const WAIT: f64 = 0.1;
-const WAITS: f64 = 0.05;
+const READY_THREADS: f64 = 0.1;
+const READY_RATIO: f64 = 0.05;
 /// Packets from an interface, requests of a ring, and dirty pages that are worth a line.
 const PACKETS_PER_S: f64 = 100.0;
 const REQUESTS_PER_S: f64 = 10.0;
 const PAGES_PER_S: f64 = 250.0;
 /// What a poll takes at most (NAPI_POLL_WEIGHT).
-const POLLED: f64 = 64.0;
+const POLLED_PACKETS: f64 = 64.0;
 /// What Linux sets if nobody else does: net.core.netdev_max_backlog, a disk's nr_requests, a
 /// queueing discipline's limit.
 const BACKLOG_PACKETS: f64 = 1000.0;
@@ -88,7 +88,7 @@ impl Found {
                 let (from, rate) = (End::Device(interface), poll.packets_per_s);
                 self.queues.push(Queue {
                     mean_messages: rate * poll.wait_mean_ns / 1e9,
-                    ..self.queue(from, QueueKind::Napi, rate, POLLED)
+                    ..self.queue(from, QueueKind::Napi, rate, POLLED_PACKETS)
                 });
             }
             if let Some(backlog) = figures.softnet.iter().find(|own| own.core == core.core) {
@@ -123,14 +123,15 @@ impl Found {
 
     /// Rings of io_uring: what is under way, and what is completed and waits for the program.
     fn urings(&mut self, figures: &Figures, groups: &[Group]) {
+        let users = Users::of(groups);
         let mut sums: BTreeMap<usize, UringSum> = BTreeMap::new();
         for ring in figures
             .urings
             .iter()
             .filter(|ring| ring.requests_per_s >= REQUESTS_PER_S)
         {
-            let (Some(user), Some(under_way)) = (busiest(groups, ring.pid), ring.under_way_mean)
-            else {
+            let user = users.busiest(std::iter::once(ring.pid));
+            let (Some(user), Some(under_way)) = (user, ring.under_way_mean) else {
                 continue;
             };
             let sum = sums.entry(user).or_default();
@@ -207,7 +208,7 @@ impl Found {
                 })
             };
             let all: f64 = groups.iter().map(|group| waits(group).0).sum();
-            if all < WAIT {
+            if all < READY_THREADS {
                 continue;
             }
             self.devices.push(Device {
@@ -218,7 +219,7 @@ impl Found {
             });
             for group in shown {
                 let (mean, slices_per_s) = waits(&groups[*group]);
-                if mean >= WAITS {
+                if mean >= READY_RATIO {
                     let room = groups[*group].members.len() as f64;
                     let group = End::Group(*group);
                     self.queues.push(Queue {
@@ -332,15 +333,4 @@ struct UringSum {
 
 fn disk_name(name: &str) -> String {
     usable(&format!("disk {name}"))
-}
-
-/// The stage of a process that does most.
-fn busiest(groups: &[Group], pid: u32) -> Option<usize> {
-    let busy = |group: &Group| {
-        let own = group.members.iter().filter(|member| member.pid == pid);
-        own.map(|member| member.times.busy_ratio).reduce(f64::max)
-    };
-    let own = groups.iter().enumerate();
-    let own = own.filter_map(|(i, group)| Some((i, busy(group)?)));
-    own.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| i)
 }

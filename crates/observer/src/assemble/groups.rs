@@ -105,12 +105,12 @@ pub fn groups(figures: &Figures, roles: &Roles) -> Vec<Group> {
         .iter()
         .filter(|t| t.pid != std::process::id())
     {
-        // The kernel's workers do whatever is next: all of them are one stage.
-        let root = match stage_name(thread) {
-            worker if thread.is_kernel && worker == WORKERS => KTHREADD,
-            _ => roots.get(&thread.pid).copied().unwrap_or(thread.pid),
-        };
         let name = stage_name(thread);
+        // The kernel's workers do whatever is next: all of them are one stage.
+        let root = match thread.is_kernel && name == WORKERS {
+            true => KTHREADD,
+            false => roots.get(&thread.pid).copied().unwrap_or(thread.pid),
+        };
         let key = (root, name.clone());
         let group = found.entry(key.clone()).or_insert(Group {
             name,

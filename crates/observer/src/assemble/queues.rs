@@ -56,7 +56,7 @@ pub struct Queue {
 }
 
 /// Which stage of a process uses a descriptor.
-struct Users<'a> {
+pub(super) struct Users<'a> {
     groups: &'a [Group],
     sleepers: HashMap<(u32, u32), usize>,
     /// The stage of each process that does most.
@@ -64,7 +64,7 @@ struct Users<'a> {
 }
 
 impl<'a> Users<'a> {
-    fn of(groups: &'a [Group]) -> Users<'a> {
+    pub(super) fn of(groups: &'a [Group]) -> Users<'a> {
         let mut users = Users {
             groups,
             sleepers: HashMap::new(),
@@ -95,7 +95,8 @@ impl<'a> Users<'a> {
         slept.or_else(|| self.busiest(socket.owners.iter().copied()))
     }
 
-    fn busiest(&self, pids: impl Iterator<Item = u32>) -> Option<usize> {
+    /// The stage that does most among those of some processes.
+    pub(super) fn busiest(&self, pids: impl Iterator<Item = u32>) -> Option<usize> {
         let mains = pids.filter_map(|pid| self.main.get(&pid));
         mains.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(i, _)| *i)
     }
@@ -129,10 +130,10 @@ pub fn queues(figures: &Figures, groups: &[Group], roles: &Roles) -> Vec<Queue> 
 /// Several sockets of one stage at one port (one for each worker, address or version of IP) are one
 /// queue.
 fn merged(queues: Vec<Queue>) -> Vec<Queue> {
-    let mut places: HashMap<(End, End, &str, u64), usize> = HashMap::new();
+    let mut places: HashMap<(End, End, QueueKind, u64), usize> = HashMap::new();
     let mut found: Vec<Queue> = Vec::with_capacity(queues.len());
     for queue in queues {
-        let key = (queue.from, queue.to, super::kind(queue.kind), queue.number);
+        let key = (queue.from, queue.to, queue.kind, queue.number);
         let place = *places.entry(key).or_insert(found.len());
         match found.get_mut(place) {
             Some(same) => {

@@ -24,7 +24,8 @@ pub(super) fn limit(view: &View<'_>, limit: &Limit) -> String {
         ),
         LimitKind::DirtyThrottle => format!(
             "Let {stage} write no faster than the disk: smaller bursts, direct I/O, a faster disk, \
-             or a higher limit of block I/O if one is used up. A higher vm.dirty_ratio only moves the moment at which it must wait."
+             or a higher limit of block I/O if one is used up. A higher vm.dirty_ratio only moves the \
+             moment at which it must wait."
         ),
         LimitKind::ReceiveBuffer => {
             let share = view

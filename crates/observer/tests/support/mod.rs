@@ -5,13 +5,13 @@
 
 use std::net::SocketAddr;
 
-use brigade_model::profile::Wait;
-use brigade_observer::Sleep;
+use brigade_model::profile::{Profile, Wait};
 use brigade_observer::figures::{Figures, PipeFigures, SocketFigures};
 use brigade_observer::sources::cores::CoreFigures;
 use brigade_observer::sources::descriptors::Holder;
 use brigade_observer::sources::sockets::{Socket, TcpCounters};
 use brigade_observer::sources::threads::ThreadFigures;
+use brigade_observer::{Scope, Sleep, assemble, explain};
 
 pub const LENGTH_NS: u64 = 1_000_000_000;
 
@@ -183,4 +183,13 @@ pub fn udp(pid: u32, port: u16, drops: u64) -> SocketFigures {
     sink.drops = drops;
     sink.segments_out = 0;
     sink
+}
+
+/// The picture of these figures, which passes its check, and of which a file says the same.
+pub fn profile(figures: &Figures) -> Profile {
+    let profile = assemble(figures, &Scope::Machine).unwrap();
+    profile.check("the test").unwrap();
+    let read = Profile::parse(&profile.to_json(), "the file").unwrap();
+    assert_eq!(explain(&read), explain(&profile));
+    profile
 }

@@ -8,6 +8,18 @@ use common::{World, read_answers};
 const SECOND_NS: u64 = 1_000_000_000;
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 
+/// Serves four connections.
+fn world() -> World {
+    World::new(limits())
+}
+
+fn limits() -> Limits {
+    Limits {
+        connections_max: 4,
+        ..Limits::default()
+    }
+}
+
 fn statuses(world: &World, id: u64) -> Vec<u16> {
     let answers = read_answers(&world.clients[&id].output, &[]).expect("well-formed answers");
     answers.iter().map(|answer| answer.status).collect()
@@ -15,11 +27,7 @@ fn statuses(world: &World, id: u64) -> Vec<u16> {
 
 #[test]
 fn connections_beyond_the_maximum_are_told_to_come_again() {
-    let limits = Limits {
-        connections_max: 4,
-        ..Limits::default()
-    };
-    let mut world = World::new(limits);
+    let mut world = world();
     (0..5).for_each(|id| world.open(id));
     world.send(4, GET);
     assert_eq!(statuses(&world, 4), [503]);
@@ -32,11 +40,7 @@ fn connections_beyond_the_maximum_are_told_to_come_again() {
 
 #[test]
 fn the_connection_that_is_idle_longest_makes_room_for_a_new_one() {
-    let limits = Limits {
-        connections_max: 4,
-        ..Limits::default()
-    };
-    let mut world = World::new(limits);
+    let mut world = world();
     (0..4).for_each(|id| world.open(id));
     world.pass(SECOND_NS);
     // 0 was served since; of 1 a request is on its way; 2 never asked.
@@ -64,11 +68,7 @@ fn the_connection_that_is_idle_longest_makes_room_for_a_new_one() {
 
 #[test]
 fn connections_that_make_room_count_until_they_are_gone() {
-    let limits = Limits {
-        connections_max: 4,
-        ..Limits::default()
-    };
-    let mut world = World::new(limits);
+    let mut world = world();
     (0..4).for_each(|id| world.open(id));
     world.pass(2 * SECOND_NS);
     (4..8).for_each(|id| world.open(id));
@@ -79,11 +79,7 @@ fn connections_that_make_room_count_until_they_are_gone() {
 
 #[test]
 fn whoever_comes_when_others_have_left_is_served_in_any_slot() {
-    let limits = Limits {
-        connections_max: 4,
-        ..Limits::default()
-    };
-    let mut world = World::new(limits);
+    let mut world = world();
     (0..4).for_each(|id| world.open(id));
     world.open(900);
     world.gone(0);
@@ -96,14 +92,10 @@ fn whoever_comes_when_others_have_left_is_served_in_any_slot() {
 
 #[test]
 fn what_is_told_to_come_again_is_bounded_in_number_and_time() {
-    let limits = Limits {
-        connections_max: 4,
-        ..Limits::default()
-    };
-    let mut world = World::new(limits);
+    let mut world = world();
     (0..6).for_each(|id| world.open(id));
     assert!(world.clients[&5].aborted && !world.clients[&4].aborted);
-    world.pass(limits.request_timeout_ns);
+    world.pass(limits().request_timeout_ns);
     assert!(world.clients[&4].closed, "it asked for nothing");
     assert!(!world.clients[&3].closed);
     world.assert_nothing_left(4);
