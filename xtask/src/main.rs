@@ -36,7 +36,7 @@ fn main() -> ExitCode {
 fn usage() -> ExitCode {
     eprintln!("{USAGE}");
     for figure in &FIGURES {
-        eprintln!("      {:10} {}", figure.name, figure.what);
+        eprintln!("      {:11} {}", figure.name, figure.what);
     }
     ExitCode::from(2)
 }
