@@ -10,19 +10,27 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::Error;
 use crate::figures::Figures;
-use crate::look::{Ended, Look, Strangers, own_ns};
+use crate::look::{Ended, Look, Seen, Strangers, own_ns};
 use crate::namespaces::Namespaces;
 use crate::sources::groups::Groups;
-use crate::sources::sockets::Sockets;
 use crate::sources::threads::Threads;
 use crate::sources::windows::Windows;
 
-/// The shortest pause between two looks at threads and pipes, and at sockets and interfaces.
-const FAST: Duration = Duration::from_millis(5);
-const SLOW: Duration = Duration::from_millis(10);
-/// A round that took so long is followed by so many times that of rest.
-const FAST_REST: u32 = 150;
-const SLOW_REST: u32 = 150;
+/// What is asked often: threads, pipes, the TCP sockets in which something stands.
+const FAST: Pace = Pace {
+    pause_min: Duration::from_millis(5),
+    rest: 150,
+};
+/// What takes longer to answer: other sockets and interfaces.
+const SLOW: Pace = Pace {
+    pause_min: Duration::from_millis(10),
+    rest: 300,
+};
+/// All TCP sockets: milliseconds, because the kernel goes through its whole table.
+const TCP: Pace = Pace {
+    pause_min: Duration::from_millis(50),
+    rest: 300,
+};
 /// What was read so long ago is as good as new.
 const FRESH: Duration = Duration::from_millis(50);
 /// Threads that begin to work are noticed after so long.
@@ -36,11 +44,13 @@ pub struct Observer {
     windows: Windows,
     namespaces: Namespaces,
     /// The sockets at the end of the look before, and when that was.
-    sockets: Option<(Instant, Sockets)>,
+    seen: Option<(Instant, Seen)>,
     /// When the look before ended, and the process's own time on cores then.
     ended: Option<(Instant, u64)>,
-    /// How long sockets and interfaces were not asked, after the last time.
+    /// How long other sockets and interfaces, and all TCP sockets, were not asked, after the last
+    /// time.
     slow_pause: Duration,
+    tcp_pause: Duration,
 }
 
 impl Default for Observer {
@@ -58,16 +68,17 @@ impl Observer {
             strangers: Strangers::default(),
             windows: Windows::load(),
             namespaces: Namespaces::default(),
-            sockets: None,
+            seen: None,
             ended: None,
             slow_pause: Duration::ZERO,
+            tcp_pause: Duration::ZERO,
         }
     }
 
     /// The sockets at the end of the look before, if that was just now.
-    fn sockets(&mut self) -> Option<Sockets> {
-        let (at, sockets) = self.sockets.take()?;
-        (at.elapsed() < FRESH).then_some(sockets)
+    fn seen(&mut self) -> Option<Seen> {
+        let (at, seen) = self.seen.take()?;
+        (at.elapsed() < FRESH).then_some(seen)
     }
 
     /// Looks for so long, or until `stop` is set; none when it was.
@@ -78,9 +89,10 @@ impl Observer {
         // Putting together and drawing what the look before found belongs to the cost, too.
         let (before, own_before) = self.ended.unwrap_or_else(|| (Instant::now(), own_ns()));
         self.threads.begin();
-        let sockets = self.sockets();
-        let mut look = Look::begin(&mut self.namespaces, sockets)?;
+        let seen = self.seen();
+        let mut look = Look::begin(&mut self.namespaces, seen)?;
         let (mut fast_at, mut slow_at) = (look.began, look.began + self.slow_pause);
+        let mut tcp_at = look.began + self.tcp_pause;
         let mut rescan_at = look.began + RESCAN.min(length / 4);
         let end = look.began + length;
         self.windows.begin(look.began);
@@ -102,26 +114,31 @@ impl Observer {
                 self.windows.turn();
             }
             if now >= slow_at {
-                slow_at = after(now, SLOW, SLOW_REST, || look.slow());
+                slow_at = SLOW.after(now, || look.slow());
                 self.slow_pause = slow_at - now;
             }
+            if now >= tcp_at {
+                tcp_at = TCP.after(Instant::now(), || look.tcp());
+            }
             if now >= fast_at {
-                fast_at = after(now, FAST, FAST_REST, || {
+                fast_at = FAST.after(Instant::now(), || {
                     self.threads.sample();
                     look.fast();
                 });
             }
-            let next = fast_at.min(slow_at).min(rescan_at).min(end);
+            let next = fast_at.min(slow_at).min(tcp_at).min(rescan_at).min(end);
             let next = self.windows.due().map_or(next, |due| due.min(next));
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }
         let counted = self.windows.end();
         look.slow();
+        let now = Instant::now();
+        self.tcp_pause = TCP.after(now, || look.tcp()) - now;
         let length_ns = look.began.elapsed().as_nanos() as u64;
         let threads = self.threads.end(length_ns);
         let hidden = self.threads.hidden();
         look.tell(self.windows.unseen());
-        self.sockets = Some((Instant::now(), look.sockets()));
+        self.seen = Some((Instant::now(), look.seen()));
         let strangers = &mut self.strangers;
         let ended = Ended {
             threads,
@@ -155,12 +172,28 @@ fn raise_files() -> usize {
     })
 }
 
-/// Does some work, and says when it may be done again: after a pause that is never the same, so that
-/// nothing that happens at an even pace is always met at the same moment.
-fn after(began: Instant, pause: Duration, rest: u32, work: impl FnOnce()) -> Instant {
-    work();
-    let took = began.elapsed();
-    // The clock's lowest digits are as good as random here.
-    let dice = f64::from(began.elapsed().subsec_nanos() % 1000) / 1000.0;
-    began + pause.max(took * rest).mul_f64(0.75 + dice / 2.0)
+/// How often something is asked.
+struct Pace {
+    /// The shortest pause.
+    pause_min: Duration,
+    /// What took so long is followed by so many times that of rest.
+    rest: u32,
+}
+
+impl Pace {
+    /// Does some work, and says when it may be done again: after a pause between none and twice the
+    /// mean, all equally likely. What happens at an even pace is then met at any moment of it, as
+    /// likely in the next sample as in this one; a pause that varies less goes with the pace for
+    /// a while.
+    fn after(&self, began: Instant, work: impl FnOnce()) -> Instant {
+        work();
+        let took = began.elapsed();
+        // The clock's lowest digits are as good as random here.
+        let dice = f64::from(began.elapsed().subsec_nanos() % 1000) / 1000.0;
+        began
+            + self
+                .pause_min
+                .max(took * self.rest)
+                .mul_f64(2.0 * dice)
+    }
 }

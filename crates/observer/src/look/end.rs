@@ -91,9 +91,11 @@ impl Look {
 
     /// Looks at all processes when a socket in which something stands or moves is nobody's so far.
     fn find_owners(&mut self, counted: &Counted, strangers: &mut Strangers) {
+        let turns = self.turns;
         let unowned = |descriptors: &Descriptors| -> HashSet<u64> {
             // One that was closed meanwhile is nobody's.
-            let open = self.sockets.iter().filter(|(_, t)| t.turn == self.turn);
+            let is_open = |tally: &super::SocketTally| tally.turn == turns.of(&tally.last);
+            let open = self.sockets.iter().filter(|(_, tally)| is_open(tally));
             let tallies = open.filter(|(_, tally)| tally.matters());
             let sent_to = counted.unix.keys().map(|(_, _, to)| *to);
             let standing = self.unix.iter().filter(|(_, tally)| tally.bytes > 0.0);

@@ -1,6 +1,7 @@
 //! What is counted while a look lasts.
 
 mod end;
+mod watched;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
@@ -21,12 +22,13 @@ use crate::sources::unix::{self, UnixSocket};
 use crate::sources::urings;
 use crate::sources::windows::Counted;
 use crate::sources::{cores, disks};
+use watched::Watched;
 
 /// Pipes that are looked at, at most.
 const PIPES_MAX: usize = 256;
 /// Rings of io_uring that are looked at, at most.
 const URINGS_MAX: usize = 64;
-/// Dirty pages change slowly: they are counted once in so many readings of the sockets.
+/// Dirty pages change slowly: they are counted once in so many turns.
 const DIRTY_TURNS: u32 = 8;
 
 /// Processes of a namespace that are tried, at most, to look into it: they may end meanwhile.
@@ -40,6 +42,7 @@ pub(crate) struct Look {
     counters: BTreeMap<Option<u64>, [u64; 2]>,
     descriptors: Descriptors,
     sockets: HashMap<u64, SocketTally>,
+    watched: BTreeMap<Option<u64>, Watched>,
     pipes: BTreeMap<u64, PipeTally>,
     qdiscs: BTreeMap<QdiscKey, QdiscTally>,
     unix: HashMap<u64, UnixTally>,
@@ -49,8 +52,9 @@ pub(crate) struct Look {
     limits: BTreeMap<u32, GroupLimits>,
     io: HashMap<u32, (u64, u64)>,
     namespaces: BTreeMap<Option<u64>, BTreeSet<u32>>,
-    /// Counts readings of the sockets.
-    turn: u32,
+    turns: Turns,
+    /// Sockets that appear from now on are new.
+    has_begun: bool,
     /// When the processes' bytes and limits were first read.
     learned: Option<Instant>,
     unseen: BTreeSet<String>,
@@ -66,6 +70,12 @@ pub(crate) struct Ended {
     pub length_ns: u64,
 }
 
+/// The sockets at the end of a look, for the one that follows.
+pub(crate) struct Seen {
+    sockets: Sockets,
+    watched: BTreeMap<Option<u64>, Watched>,
+}
+
 /// Sockets and pipes whose other process could not be found; all are not looked through for those
 /// again.
 #[derive(Debug, Default)]
@@ -74,7 +84,25 @@ pub(crate) struct Strangers {
     pipes: HashSet<u64>,
 }
 
+/// Counts readings of TCP sockets, and of the others.
+#[derive(Debug, Clone, Copy, Default)]
+struct Turns {
+    tcp: u32,
+    others: u32,
+}
+
+impl Turns {
+    /// The last reading that a socket can have been in.
+    fn of(self, socket: &Socket) -> u32 {
+        match socket.is_udp {
+            true => self.others,
+            false => self.tcp,
+        }
+    }
+}
+
 struct SocketTally {
+    namespace: Option<u64>,
     first: Socket,
     last: Socket,
     received_bytes: f64,
@@ -86,6 +114,13 @@ struct SocketTally {
 }
 
 impl SocketTally {
+    /// What stands in it now, in bytes.
+    fn take(&mut self, received: u64, sent: u64) {
+        self.received_bytes += received as f64;
+        self.sent_bytes += sent as f64;
+        self.samples += 1.0;
+    }
+
     /// Whether something stands in it, or moved.
     fn matters(&self) -> bool {
         let (last, first) = (&self.last, &self.first);
@@ -157,10 +192,7 @@ pub(crate) fn own_ns() -> u64 {
 
 impl Look {
     /// Begins a look.
-    pub(crate) fn begin(
-        namespaces: &mut Namespaces,
-        before: Option<Sockets>,
-    ) -> Result<Look, Error> {
+    pub(crate) fn begin(namespaces: &mut Namespaces, before: Option<Seen>) -> Result<Look, Error> {
         let of_namespaces = namespaces.of_processes(procfs::numbers("/proc"));
         let mut look = Look {
             began: Instant::now(),
@@ -169,6 +201,7 @@ impl Look {
             counters: counters(&of_namespaces),
             descriptors: Descriptors::default(),
             sockets: HashMap::new(),
+            watched: BTreeMap::new(),
             pipes: BTreeMap::new(),
             qdiscs: BTreeMap::new(),
             unix: HashMap::new(),
@@ -178,14 +211,23 @@ impl Look {
             limits: BTreeMap::new(),
             io: HashMap::new(),
             namespaces: of_namespaces,
-            turn: 0,
+            turns: Turns::default(),
+            has_begun: false,
             learned: None,
             unseen: BTreeSet::from_iter(namespaces.left_out()),
         };
         match before {
-            Some(sockets) => look.take_sockets(sockets, false),
-            None => look.slow(),
+            Some(seen) => {
+                // In which namespace each is, the next reading tells.
+                look.take_sockets(None, seen.sockets, false);
+                look.watched = seen.watched;
+            }
+            None => {
+                look.slow();
+                look.tcp();
+            }
         }
+        look.has_begun = true;
         Ok(look)
     }
 
@@ -222,11 +264,16 @@ impl Look {
     }
 
     /// The sockets as they are now, for the look that follows.
-    pub(crate) fn sockets(&self) -> Sockets {
-        let now = |tally: &&SocketTally| tally.turn == self.turn;
+    pub(crate) fn seen(&mut self) -> Seen {
+        let turns = self.turns;
+        let now = |tally: &&SocketTally| tally.turn == turns.of(&tally.last);
         let last = self.sockets.iter().filter(|(_, tally)| now(tally));
-        last.map(|(inode, tally)| (*inode, tally.last.clone()))
-            .collect()
+        Seen {
+            sockets: last
+                .map(|(inode, tally)| (*inode, tally.last.clone()))
+                .collect(),
+            watched: std::mem::take(&mut self.watched),
+        }
     }
 
     /// Notes what cannot be seen.
@@ -246,50 +293,61 @@ impl Look {
         for ring in self.urings.values_mut() {
             ring.take();
         }
+        self.take_watched();
     }
 
     /// Asks what takes longer to answer.
     pub(crate) fn slow(&mut self) {
-        self.turn += 1;
+        self.turns.others += 1;
         self.take_unix();
         self.take_softnet();
-        if self.turn.is_multiple_of(DIRTY_TURNS) {
+        if self.turns.others.is_multiple_of(DIRTY_TURNS) {
             self.dirty.extend(dirty());
         }
         for (namespace, pids) in self.namespaces.clone() {
-            let read = || Ok((sockets::read()?, qdiscs::read()?));
-            let found = match namespace {
-                None => read(),
-                Some(inode) => {
-                    let pids = pids.iter().take(VISITS_MAX).copied();
-                    match namespaces::inside_any(pids, inode, read) {
-                        Some(found) => found,
-                        // All of its processes have ended, and with them most likely it.
-                        None => continue,
-                    }
-                }
-            };
-            match found {
-                Ok((sockets, qdiscs)) => {
-                    self.take_sockets(sockets, true);
-                    self.take_qdiscs(namespace, qdiscs);
-                }
-                Err(error) if namespace.is_none() => {
-                    let told =
-                        format!("sockets and interfaces: the kernel does not tell ({error})");
-                    self.unseen.insert(told);
-                }
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    self.unseen.insert(
-                        "sockets in other network namespaces: only root may look into those".into(),
-                    );
-                }
-                Err(error) => {
-                    let told = format!("sockets in other network namespaces: {error}");
-                    self.unseen.insert(told);
-                }
+            let read = || Ok((sockets::udp(), qdiscs::read()));
+            let read = within(namespace, &pids, read);
+            if let Some((udp, qdiscs)) = self.told("sockets and interfaces", namespace, read) {
+                let udp = self.told("UDP sockets", namespace, Some(udp));
+                self.take_sockets(namespace, udp.unwrap_or_default(), true);
+                let qdiscs = self.told("interfaces", namespace, Some(qdiscs));
+                self.take_qdiscs(namespace, qdiscs.unwrap_or_default());
             }
         }
+    }
+
+    /// Asks for all TCP sockets, and chooses those to ask often: takes longest to answer.
+    pub(crate) fn tcp(&mut self) {
+        self.turns.tcp += 1;
+        for (namespace, pids) in self.namespaces.clone() {
+            let read = within(namespace, &pids, sockets::tcp);
+            let found = self.told("TCP sockets", namespace, read);
+            self.take_sockets(namespace, found.unwrap_or_default(), true);
+        }
+        self.choose_watched();
+    }
+
+    /// What was read, or none, and why not; none without a word of a namespace that has ended.
+    fn told<T>(
+        &mut self,
+        what: &str,
+        namespace: Option<u64>,
+        read: Option<io::Result<T>>,
+    ) -> Option<T> {
+        let place = match namespace {
+            None => "",
+            Some(_) => " in other network namespaces",
+        };
+        let error = match read? {
+            Ok(found) => return Some(found),
+            Err(error) => error,
+        };
+        let refused = namespace.is_some() && error.kind() == io::ErrorKind::PermissionDenied;
+        self.unseen.insert(match refused {
+            true => format!("{what}{place}: only root may look into those"),
+            false => format!("{what}{place}: the kernel does not tell ({error})"),
+        });
+        None
     }
 
     fn take_softnet(&mut self) {
@@ -329,12 +387,12 @@ impl Look {
     }
 
     /// Counts a reading as a sample, or only as the counters that the look begins with.
-    fn take_sockets(&mut self, sockets: Sockets, samples: bool) {
-        let sample = f64::from(u8::from(samples));
-        let new = !self.sockets.is_empty();
+    fn take_sockets(&mut self, namespace: Option<u64>, sockets: Sockets, samples: bool) {
+        let new = self.has_begun;
         for (inode, socket) in sockets {
-            let (received, sent) = (socket.received_bytes as f64, socket.sent_bytes as f64);
+            let turn = self.turns.of(&socket);
             let tally = self.sockets.entry(inode).or_insert_with(|| SocketTally {
+                namespace,
                 first: socket.clone(),
                 last: socket.clone(),
                 received_bytes: 0.0,
@@ -343,11 +401,12 @@ impl Look {
                 turn: 0,
                 new,
             });
-            tally.received_bytes += sample * received;
-            tally.sent_bytes += sample * sent;
-            tally.samples += sample;
+            if samples {
+                tally.take(socket.received_bytes, socket.sent_bytes);
+            }
+            tally.namespace = namespace;
             tally.last = socket;
-            tally.turn = self.turn;
+            tally.turn = turn;
         }
     }
 
@@ -397,6 +456,19 @@ impl UringTally {
         self.standing += f64::from(ring.completed.wrapping_sub(ring.reaped));
         self.samples += 1.0;
         self.last = ring;
+    }
+}
+
+/// Does `work` in a network namespace that these processes are in; none when none of them is there
+/// any more.
+fn within<T: Send>(
+    namespace: Option<u64>,
+    pids: &BTreeSet<u32>,
+    work: impl Fn() -> io::Result<T> + Send + Sync,
+) -> Option<io::Result<T>> {
+    match namespace {
+        None => Some(work()),
+        Some(inode) => namespaces::inside_any(pids.iter().take(VISITS_MAX).copied(), inode, work),
     }
 }
 

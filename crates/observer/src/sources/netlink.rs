@@ -1,6 +1,7 @@
-//! Netlink (RFC 3549): a question to the kernel, and the messages of its answer.
+//! Netlink (RFC 3549): questions to the kernel, and the messages of its answers.
 
 use std::io;
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
@@ -8,13 +9,16 @@ use rustix::net::{
     AddressFamily, Protocol, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with,
 };
 
-/// `NLM_F_REQUEST | NLM_F_DUMP`.
+/// `NLM_F_REQUEST`, and with `NLM_F_DUMP`.
+const REQUEST: u16 = 0x1;
 const DUMP: u16 = 0x301;
 const ERROR: u16 = 2;
 const DONE: u16 = 3;
 const HEADER_BYTES: usize = 16;
 /// The kernel fills no more than this in one go.
 const BUFFER_BYTES: usize = 65_536;
+/// The answer about one entry is far shorter.
+const ANSWER_BYTES_MAX: usize = 4096;
 /// An answer that takes longer does not come.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -26,16 +30,10 @@ pub fn dump(
     question: &[u8],
     mut each: impl FnMut(&[u8]),
 ) -> io::Result<()> {
-    let flags = SocketFlags::CLOEXEC;
-    let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, protocol)?;
+    let socket = open(protocol)?;
     set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
-    let length = (HEADER_BYTES + question.len()) as u32;
-    let mut message = Vec::with_capacity(length as usize);
-    message.extend_from_slice(&length.to_ne_bytes());
-    message.extend_from_slice(&kind.to_ne_bytes());
-    message.extend_from_slice(&DUMP.to_ne_bytes());
-    message.extend_from_slice(&[0; 8]);
-    message.extend_from_slice(question);
+    let mut message = Vec::new();
+    put(&mut message, kind, DUMP, 0, question);
     send(&socket, &message, SendFlags::empty())?;
     let mut buffer = vec![0; BUFFER_BYTES];
     loop {
@@ -44,6 +42,90 @@ pub fn dump(
         if answer.is_empty() || !messages(answer, &mut each)? {
             return Ok(());
         }
+    }
+}
+
+fn open(protocol: Option<Protocol>) -> io::Result<OwnedFd> {
+    let flags = SocketFlags::CLOEXEC;
+    Ok(socket_with(
+        AddressFamily::NETLINK,
+        SocketType::RAW,
+        flags,
+        protocol,
+    )?)
+}
+
+/// Appends a message.
+fn put(to: &mut Vec<u8>, kind: u16, flags: u16, sequence: u32, question: &[u8]) {
+    let length = (HEADER_BYTES + question.len()) as u32;
+    to.extend_from_slice(&length.to_ne_bytes());
+    to.extend_from_slice(&kind.to_ne_bytes());
+    to.extend_from_slice(&flags.to_ne_bytes());
+    to.extend_from_slice(&sequence.to_ne_bytes());
+    to.extend_from_slice(&[0; 4]);
+    to.extend_from_slice(question);
+    to.resize(to.len().next_multiple_of(4), 0);
+}
+
+/// Asks for single entries, many at once, again and again over one socket. That socket belongs to
+/// the network namespace that it was made in, wherever it is used.
+#[derive(Debug)]
+pub struct Asker {
+    socket: OwnedFd,
+    /// Of the first question of the last round: tells late answers from current ones.
+    sequence: u32,
+    message: Vec<u8>,
+    buffer: Vec<u8>,
+}
+
+impl Asker {
+    /// An asker of `protocol`.
+    ///
+    /// # Errors
+    /// When the kernel has no such protocol.
+    pub fn new(protocol: Protocol) -> io::Result<Asker> {
+        Ok(Asker {
+            socket: open(Some(protocol))?,
+            sequence: 0,
+            message: Vec::new(),
+            buffer: vec![0; ANSWER_BYTES_MAX],
+        })
+    }
+
+    /// Asks all `questions`, and hands what follows the header of each answer to `each`, with the
+    /// question's place. A question about what is not there has no answer.
+    ///
+    /// # Errors
+    /// When the kernel does not take the questions. That what it answers does not fit into the
+    /// socket is none: what is lost is asked in the next round.
+    pub fn ask<const N: usize>(
+        &mut self,
+        kind: u16,
+        questions: impl Iterator<Item = [u8; N]>,
+        mut each: impl FnMut(usize, &[u8]),
+    ) -> io::Result<()> {
+        self.message.clear();
+        let mut asked = 0;
+        for question in questions {
+            let sequence = self.sequence.wrapping_add(asked);
+            put(&mut self.message, kind, REQUEST, sequence, &question);
+            asked += 1;
+        }
+        if asked == 0 {
+            return Ok(());
+        }
+        send(&self.socket, &self.message, SendFlags::empty())?;
+        // The kernel answers within the call: what is not there now does not come.
+        while let Ok((length, _)) = recv(&self.socket, &mut self.buffer[..], RecvFlags::DONTWAIT) {
+            let part = self.buffer.get(..length).unwrap_or_default();
+            let place = u32_at(part, 8).wrapping_sub(self.sequence);
+            if place < asked {
+                // An error says that this one is not there.
+                let _ = messages(part, &mut |body: &[u8]| each(place as usize, body));
+            }
+        }
+        self.sequence = self.sequence.wrapping_add(asked);
+        Ok(())
     }
 }
 

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use rustix::net::netlink::SOCK_DIAG;
 
-use super::netlink::{attributes, dump, u32_at, u64_at};
+use super::netlink::{Asker, attributes, dump, u32_at, u64_at};
 
 const BY_FAMILY: u16 = 20;
 const TCP: u8 = 6;
@@ -19,6 +19,7 @@ const LISTENING: u8 = 10;
 const INFO: u16 = 2;
 const MEMORY: u16 = 7;
 const MESSAGE_BYTES: usize = 72;
+const ID_BYTES: usize = 48;
 
 /// One socket, as it is now. Counters are since it was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +30,8 @@ pub struct Socket {
     pub listens: bool,
     /// Its inode.
     pub inode: u64,
+    /// What the kernel finds it again by.
+    pub id: SocketId,
     /// Its own address.
     pub local: SocketAddr,
     /// The other end's.
@@ -62,34 +65,94 @@ pub struct TcpCounters {
     pub not_sent_bytes: u64,
 }
 
+/// What the kernel finds one socket by: its family, and `struct inet_diag_sockid`, in which a cookie
+/// tells a later socket with the same addresses from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketId {
+    family: u8,
+    bytes: [u8; ID_BYTES],
+}
+
 /// All sockets of a kind, by inode.
 pub type Sockets = HashMap<u64, Socket>;
 
-/// Reads all sockets of this network namespace.
+/// Reads all TCP sockets of this network namespace that are connected or listen: slow, because the
+/// kernel goes through its whole table of connections, however few there are.
 ///
 /// # Errors
 /// When the kernel does not answer.
-pub fn read() -> io::Result<Sockets> {
+pub fn tcp() -> io::Result<Sockets> {
+    all(TCP, ESTABLISHED | LISTEN)
+}
+
+/// Reads all UDP sockets of this network namespace.
+///
+/// # Errors
+/// When the kernel does not answer: it may have been built without this.
+pub fn udp() -> io::Result<Sockets> {
+    all(UDP, u32::MAX)
+}
+
+fn all(protocol: u8, states: u32) -> io::Result<Sockets> {
     let mut sockets = Sockets::new();
-    for (protocol, states) in [(TCP, ESTABLISHED | LISTEN), (UDP, u32::MAX)] {
-        for family in [libc::AF_INET as u8, libc::AF_INET6 as u8] {
-            let question = question(family, protocol, states);
-            dump(Some(SOCK_DIAG), BY_FAMILY, &question, |body| {
-                if let Some(socket) = socket(body, protocol == UDP) {
-                    sockets.insert(socket.inode, socket);
-                }
-            })?;
-        }
+    for family in [libc::AF_INET as u8, libc::AF_INET6 as u8] {
+        let wanted = (1 << (INFO - 1)) | (1 << (MEMORY - 1));
+        let question = question(family, protocol, wanted, states, &[0; ID_BYTES]);
+        dump(Some(SOCK_DIAG), BY_FAMILY, &question, |body| {
+            if let Some(socket) = socket(body, protocol == UDP) {
+                sockets.insert(socket.inode, socket);
+            }
+        })?;
     }
     Ok(sockets)
 }
 
+/// What stands in TCP sockets, asked one by one.
+#[derive(Debug)]
+pub struct TcpLengths {
+    asker: Asker,
+}
+
+impl TcpLengths {
+    /// For the sockets of this network namespace, wherever it is used.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn new() -> io::Result<TcpLengths> {
+        Ok(TcpLengths {
+            asker: Asker::new(SOCK_DIAG)?,
+        })
+    }
+
+    /// Hands the place of each socket that is still there to `each`, with the bytes that were
+    /// received and not read, and those that were written and not acknowledged.
+    ///
+    /// # Errors
+    /// When the kernel does not take the questions.
+    pub fn read(
+        &mut self,
+        sockets: impl Iterator<Item = SocketId>,
+        mut each: impl FnMut(usize, u64, u64),
+    ) -> io::Result<()> {
+        let questions = sockets.map(|id| question(id.family, TCP, 0, u32::MAX, &id.bytes));
+        self.asker.ask(BY_FAMILY, questions, |place, body| {
+            if body.len() >= MESSAGE_BYTES {
+                each(
+                    place,
+                    u64::from(u32_at(body, 56)),
+                    u64::from(u32_at(body, 60)),
+                );
+            }
+        })
+    }
+}
+
 /// `struct inet_diag_req_v2`.
-fn question(family: u8, protocol: u8, states: u32) -> [u8; 56] {
+fn question(family: u8, protocol: u8, wanted: u8, states: u32, id: &[u8; ID_BYTES]) -> [u8; 56] {
     let mut bytes = [0; 56];
-    let wanted = (1 << (INFO - 1)) | (1 << (MEMORY - 1));
     bytes[..3].copy_from_slice(&[family, protocol, wanted]);
     bytes[4..8].copy_from_slice(&states.to_ne_bytes());
+    bytes[8..].copy_from_slice(id);
     bytes
 }
 
@@ -101,6 +164,10 @@ fn socket(body: &[u8], is_udp: bool) -> Option<Socket> {
         is_udp,
         listens: !is_udp && fixed[1] == LISTENING,
         inode,
+        id: SocketId {
+            family: fixed[0],
+            bytes: fixed[4..4 + ID_BYTES].try_into().ok()?,
+        },
         local: address(fixed[0], &fixed[4..6], &fixed[8..24])?,
         remote: address(fixed[0], &fixed[6..8], &fixed[24..40])?,
         received_bytes: u64::from(u32_at(fixed, 56)),
@@ -168,7 +235,7 @@ mod tests {
         let (server, _) = listener.accept().unwrap();
         client.write_all(&[7; 1000]).unwrap();
         let (mine, its) = (client.local_addr().unwrap(), server.local_addr().unwrap());
-        let all = read().unwrap();
+        let all = tcp().unwrap();
         let end = |local, remote| {
             let mut found = all.values();
             found.find(|s| !s.listens && s.local == local && s.remote == remote)
@@ -182,6 +249,34 @@ mod tests {
             .find(|s| s.listens && s.local == address)
             .unwrap();
         assert!(listens.sent_bytes > 0, "how many may wait");
+        assert!(!udp().unwrap().contains_key(&receiver.inode));
+    }
+
+    #[test]
+    fn single_sockets_are_asked_again_and_one_that_is_gone_is_not_there() {
+        let listener = TcpListener::bind("[::1]:0").or_else(|_| TcpListener::bind("127.0.0.1:0"));
+        let address = listener.as_ref().unwrap().local_addr().unwrap();
+        let mut client = TcpStream::connect(address).unwrap();
+        let server = listener.unwrap().accept().unwrap().0;
+        let its = server.local_addr().unwrap();
+        let all = tcp().unwrap();
+        let id_of = |local| all.values().find(|s| !s.listens && s.local == local);
+        let receiver = id_of(its).unwrap().id;
+        let mut lengths = TcpLengths::new().unwrap();
+        let mut ask = || {
+            let mut found = Vec::new();
+            let ids = [receiver, receiver].into_iter();
+            lengths
+                .read(ids, |place, received, _| found.push((place, received)))
+                .unwrap();
+            found
+        };
+        assert_eq!(ask(), [(0, 0), (1, 0)]);
+        client.write_all(&[7; 1000]).unwrap();
+        assert_eq!(ask(), [(0, 1000), (1, 1000)]);
+        drop(client);
+        drop(server);
+        assert_eq!(ask(), []);
     }
 
     #[test]
