@@ -190,10 +190,6 @@ impl Pace {
         let took = began.elapsed();
         // The clock's lowest digits are as good as random here.
         let dice = f64::from(began.elapsed().subsec_nanos() % 1000) / 1000.0;
-        began
-            + self
-                .pause_min
-                .max(took * self.rest)
-                .mul_f64(2.0 * dice)
+        began + self.pause_min.max(took * self.rest).mul_f64(2.0 * dice)
     }
 }
