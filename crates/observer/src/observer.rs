@@ -16,10 +16,15 @@ use crate::sources::groups::Groups;
 use crate::sources::threads::Threads;
 use crate::sources::windows::Windows;
 
-/// What is asked often: threads, pipes, the TCP sockets in which something stands.
-const FAST: Pace = Pace {
+/// Threads.
+const THREADS: Pace = Pace {
     pause_min: Duration::from_millis(5),
     rest: 150,
+};
+/// Lengths of queues that can be asked often: pipes, rings, TCP sockets in which something stands.
+const LENGTHS: Pace = Pace {
+    pause_min: Duration::from_millis(3),
+    rest: 300,
 };
 /// What takes longer to answer: other sockets and interfaces.
 const SLOW: Pace = Pace {
@@ -91,7 +96,8 @@ impl Observer {
         self.threads.begin();
         let seen = self.seen();
         let mut look = Look::begin(&mut self.namespaces, seen)?;
-        let (mut fast_at, mut slow_at) = (look.began, look.began + self.slow_pause);
+        let (mut threads_at, mut lengths_at) = (look.began, look.began);
+        let mut slow_at = look.began + self.slow_pause;
         let mut tcp_at = look.began + self.tcp_pause;
         let mut rescan_at = look.began + RESCAN.min(length / 4);
         let end = look.began + length;
@@ -120,13 +126,14 @@ impl Observer {
             if now >= tcp_at {
                 tcp_at = TCP.after(Instant::now(), || look.tcp());
             }
-            if now >= fast_at {
-                fast_at = FAST.after(Instant::now(), || {
-                    self.threads.sample();
-                    look.fast();
-                });
+            if now >= threads_at {
+                threads_at = THREADS.after(Instant::now(), || self.threads.sample());
             }
-            let next = fast_at.min(slow_at).min(tcp_at).min(rescan_at).min(end);
+            if now >= lengths_at {
+                lengths_at = LENGTHS.after(Instant::now(), || look.lengths());
+            }
+            let next = threads_at.min(lengths_at).min(slow_at).min(tcp_at);
+            let next = next.min(rescan_at).min(end);
             let next = self.windows.due().map_or(next, |due| due.min(next));
             std::thread::sleep(next.saturating_duration_since(Instant::now()));
         }

@@ -139,17 +139,12 @@ impl Look {
                 strangers.pipes.insert(inode);
             }
             // Or it was found, and there was no time to ask for its length.
-            let asked = self
-                .pipes
-                .get(&inode)
-                .is_some_and(|tally| tally.samples > 0.0);
-            if let (false, Some(length)) = (asked, pipes::length(holder)) {
-                let tally = PipeTally {
-                    holder,
-                    bytes: length.length_bytes as f64,
-                    samples: 1.0,
-                    capacity_bytes: length.capacity_bytes,
-                };
+            let known = self.pipes.get(&inode);
+            if known.is_some_and(|tally| tally.bytes.is_known()) {
+                continue;
+            }
+            if let Some(mut tally) = PipeTally::begin(holder) {
+                tally.take();
                 self.pipes.insert(inode, tally);
             }
         }
@@ -187,8 +182,8 @@ impl Look {
             SocketFigures {
                 owners: distinct(holders),
                 holders: holders.to_vec(),
-                received_mean_bytes: tally.received_bytes / tally.samples.max(1.0),
-                sent_mean_bytes: tally.sent_bytes / tally.samples.max(1.0),
+                received_mean_bytes: tally.received.mean(),
+                sent_mean_bytes: tally.sent.mean(),
                 acknowledged_bytes: since(
                     last.tcp.acknowledged_bytes_total,
                     first.tcp.acknowledged_bytes_total,
@@ -272,7 +267,11 @@ impl Look {
 
     fn pipe_figures(&self, length_ns: u64) -> Vec<PipeFigures> {
         let mut found = Vec::new();
-        for (inode, tally) in self.pipes.iter().filter(|(_, tally)| tally.samples > 0.0) {
+        for (inode, tally) in self
+            .pipes
+            .iter()
+            .filter(|(_, tally)| tally.bytes.is_known())
+        {
             let holders = self.descriptors.holders(*inode);
             let writes = |holder: &&Holder| Descriptors::writes(**holder);
             let writers: BTreeSet<u32> = holders.iter().filter(writes).map(|h| h.pid).collect();
@@ -290,7 +289,7 @@ impl Look {
                 inode: *inode,
                 readers,
                 writers,
-                length_mean_bytes: tally.bytes / tally.samples,
+                length_mean_bytes: tally.bytes.mean(),
                 capacity_bytes: tally.capacity_bytes,
                 bytes_per_s_max: (bytes > 0).then(|| per_s(bytes, self.learned_ns(length_ns))),
             });

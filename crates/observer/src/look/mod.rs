@@ -1,6 +1,7 @@
 //! What is counted while a look lasts.
 
 mod end;
+mod length;
 mod watched;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -14,7 +15,7 @@ use crate::namespaces::{self, Namespaces};
 use crate::procfs::{self, CoreStat, DiskStat, SoftnetStat, UringStat};
 use crate::sources::descriptors::{Descriptors, Holder};
 use crate::sources::groups::{GroupLimits, Groups};
-use crate::sources::pipes;
+use crate::sources::pipes::{self, PipeEnd};
 use crate::sources::qdiscs::{self, Qdisc};
 use crate::sources::sockets::{self, Socket, Sockets};
 use crate::sources::threads::ThreadFigures;
@@ -22,6 +23,7 @@ use crate::sources::unix::{self, UnixSocket};
 use crate::sources::urings;
 use crate::sources::windows::Counted;
 use crate::sources::{cores, disks};
+use length::LengthMean;
 use watched::Watched;
 
 /// Pipes that are looked at, at most.
@@ -105,9 +107,8 @@ struct SocketTally {
     namespace: Option<u64>,
     first: Socket,
     last: Socket,
-    received_bytes: f64,
-    sent_bytes: f64,
-    samples: f64,
+    received: LengthMean,
+    sent: LengthMean,
     /// The last reading that it was in.
     turn: u32,
     new: bool,
@@ -116,9 +117,15 @@ struct SocketTally {
 impl SocketTally {
     /// What stands in it now, in bytes.
     fn take(&mut self, received: u64, sent: u64) {
-        self.received_bytes += received as f64;
-        self.sent_bytes += sent as f64;
-        self.samples += 1.0;
+        self.received.take(received as f64);
+        self.sent.take(sent as f64);
+    }
+
+    /// Whether it is to be asked again; see [`LengthMean::is_due`].
+    fn is_due(&mut self) -> bool {
+        // Both always, because each counts.
+        let (received, sent) = (self.received.is_due(), self.sent.is_due());
+        received || sent
     }
 
     /// Whether something stands in it, or moved.
@@ -127,7 +134,7 @@ impl SocketTally {
         let moved = last.tcp.segments_out_total > first.tcp.segments_out_total;
         let lost = last.drops_total > first.drops_total;
         // Of a listener, `sent_bytes` is how many may wait.
-        let stands = self.received_bytes > 0.0 || (!last.listens && self.sent_bytes > 0.0);
+        let stands = self.received.stands() || (!last.listens && self.sent.stands());
         moved || lost || stands
     }
 }
@@ -167,10 +174,26 @@ struct UnixTally {
 }
 
 struct PipeTally {
-    holder: Holder,
-    bytes: f64,
-    samples: f64,
+    end: PipeEnd,
+    bytes: LengthMean,
     capacity_bytes: u64,
+}
+
+impl PipeTally {
+    fn begin(holder: Holder) -> Option<PipeTally> {
+        let end = PipeEnd::of(holder)?;
+        Some(PipeTally {
+            capacity_bytes: end.capacity_bytes()?,
+            end,
+            bytes: LengthMean::default(),
+        })
+    }
+
+    fn take(&mut self) {
+        if let Some(length) = self.end.length_bytes() {
+            self.bytes.take(length as f64);
+        }
+    }
 }
 
 /// Namespace, interface, handle, parent.
@@ -249,17 +272,9 @@ impl Look {
         }
         let pipes: Vec<u64> = self.descriptors.pipes().take(PIPES_MAX).collect();
         for inode in pipes {
-            if let Some(holder) = self.descriptors.holders(inode).first() {
-                self.pipes.insert(
-                    inode,
-                    PipeTally {
-                        holder: *holder,
-                        bytes: 0.0,
-                        samples: 0.0,
-                        capacity_bytes: 0,
-                    },
-                );
-            }
+            let holder = self.descriptors.holders(inode).first();
+            let tally = holder.and_then(|holder| PipeTally::begin(*holder));
+            self.pipes.extend(tally.map(|tally| (inode, tally)));
         }
     }
 
@@ -281,13 +296,11 @@ impl Look {
         self.unseen.extend(unseen.iter().cloned());
     }
 
-    /// Asks what can be asked often.
-    pub(crate) fn fast(&mut self) {
+    /// Asks for the lengths of queues that can be asked often.
+    pub(crate) fn lengths(&mut self) {
         for pipe in self.pipes.values_mut() {
-            if let Some(length) = pipes::length(pipe.holder) {
-                pipe.bytes += length.length_bytes as f64;
-                pipe.samples += 1.0;
-                pipe.capacity_bytes = length.capacity_bytes;
+            if pipe.bytes.is_due() {
+                pipe.take();
             }
         }
         for ring in self.urings.values_mut() {
@@ -395,9 +408,8 @@ impl Look {
                 namespace,
                 first: socket.clone(),
                 last: socket.clone(),
-                received_bytes: 0.0,
-                sent_bytes: 0.0,
-                samples: 0.0,
+                received: LengthMean::default(),
+                sent: LengthMean::default(),
                 turn: 0,
                 new,
             });

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use super::{Look, within};
+use super::{Look, SocketTally, within};
 use crate::sources::sockets::{SocketId, TcpLengths};
 
 /// Sockets that are asked often, at most: those in which most stands.
@@ -30,7 +30,7 @@ impl Look {
             .filter(|tally| tally.turn == self.turns.tcp && !tally.last.is_udp && tally.matters());
         let mut found: Vec<_> = tallies
             .map(|tally| {
-                let stands = tally.received_bytes + tally.sent_bytes;
+                let stands = tally.received.mean() + tally.sent.mean();
                 let socket = &tally.last;
                 (tally.namespace, socket.inode, socket.id, stands as u64)
             })
@@ -59,22 +59,21 @@ impl Look {
         self.watched.get_mut(&namespace)
     }
 
-    /// Asks them.
+    /// Asks those whose turn it is.
     pub(super) fn take_watched(&mut self) {
+        let sockets = &mut self.sockets;
         for watched in self.watched.values_mut() {
-            let (sockets, inodes) = (&mut self.sockets, &watched.inodes);
+            let both = watched.inodes.iter().zip(&watched.ids);
+            let mut is_due = |inode: &u64| sockets.get_mut(inode).is_some_and(SocketTally::is_due);
+            let due: Vec<_> = both.filter(|(inode, _)| is_due(inode)).collect();
             let take = |place: usize, received, sent| {
-                let inode = inodes.get(place);
+                let inode = due.get(place).map(|(inode, _)| *inode);
                 if let Some(tally) = inode.and_then(|inode| sockets.get_mut(inode)) {
                     tally.take(received, sent);
                 }
             };
-            let asked = watched.lengths.read(watched.ids.iter().copied(), take);
-            if asked.is_err() {
-                // Asked in vain; the next reading of all chooses again.
-                watched.inodes.clear();
-                watched.ids.clear();
-            }
+            // Asked in vain, the readings of all must do.
+            let _ = watched.lengths.read(due.iter().map(|(_, id)| **id), take);
         }
     }
 }

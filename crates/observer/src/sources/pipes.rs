@@ -1,31 +1,44 @@
 //! Pipes: how many bytes stand in each, by a copy of one end that is held only while it is asked
 //! (held longer, it would hide from one end that the other is gone).
 
+use std::os::fd::{OwnedFd, RawFd};
+
 use rustix::io::ioctl_fionread;
 use rustix::pipe::fcntl_getpipe_size;
 use rustix::process::{Pid, PidfdFlags, PidfdGetfdFlags, pidfd_getfd, pidfd_open};
 
 use super::descriptors::Holder;
 
-/// A pipe's length and capacity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PipeLength {
-    /// Bytes that stand in it.
-    pub length_bytes: u64,
-    /// Bytes that it takes at most.
-    pub capacity_bytes: u64,
+/// One process's end of a pipe, to be asked again and again.
+#[derive(Debug)]
+pub struct PipeEnd {
+    process: OwnedFd,
+    descriptor: RawFd,
 }
 
-/// Asks for a pipe's length by one of its holders; none when that is not allowed, or gone.
-pub fn length(holder: Holder) -> Option<PipeLength> {
-    let pid = Pid::from_raw(holder.pid.try_into().ok()?)?;
-    let process = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-    let descriptor = holder.descriptor.try_into().ok()?;
-    let end = pidfd_getfd(&process, descriptor, PidfdGetfdFlags::empty()).ok()?;
-    Some(PipeLength {
-        length_bytes: ioctl_fionread(&end).ok()?,
-        capacity_bytes: fcntl_getpipe_size(&end).ok()? as u64,
-    })
+impl PipeEnd {
+    /// A holder's end; none when that is not allowed, or the holder is gone.
+    pub fn of(holder: Holder) -> Option<PipeEnd> {
+        let pid = Pid::from_raw(holder.pid.try_into().ok()?)?;
+        Some(PipeEnd {
+            process: pidfd_open(pid, PidfdFlags::empty()).ok()?,
+            descriptor: holder.descriptor.try_into().ok()?,
+        })
+    }
+
+    /// Asks for the bytes that stand in the pipe.
+    pub fn length_bytes(&self) -> Option<u64> {
+        ioctl_fionread(self.copy()?).ok()
+    }
+
+    /// Asks for the bytes that the pipe takes at most.
+    pub fn capacity_bytes(&self) -> Option<u64> {
+        Some(fcntl_getpipe_size(self.copy()?).ok()? as u64)
+    }
+
+    fn copy(&self) -> Option<OwnedFd> {
+        pidfd_getfd(&self.process, self.descriptor, PidfdGetfdFlags::empty()).ok()
+    }
 }
 
 /// Bytes that a process read and wrote by system calls since it began: `rchar` and `wchar`.
@@ -53,15 +66,15 @@ mod tests {
             pid: std::process::id(),
             descriptor: writer.as_raw_fd() as u32,
         };
-        let found = length(holder).unwrap();
-        assert_eq!(found.length_bytes, 300);
-        assert!(found.capacity_bytes >= 4096);
-        assert_eq!(
-            length(Holder {
-                pid: u32::MAX,
-                ..holder
-            }),
-            None
-        );
+        let end = PipeEnd::of(holder).unwrap();
+        assert_eq!(end.length_bytes(), Some(300));
+        assert!(end.capacity_bytes().unwrap() >= 4096);
+        writer.write_all(&[1; 50]).unwrap();
+        assert_eq!(end.length_bytes(), Some(350));
+        let gone = Holder {
+            pid: u32::MAX,
+            ..holder
+        };
+        assert!(PipeEnd::of(gone).is_none());
     }
 }

@@ -73,6 +73,16 @@ pub struct SocketId {
     bytes: [u8; ID_BYTES],
 }
 
+impl Default for SocketId {
+    /// That of no socket.
+    fn default() -> SocketId {
+        SocketId {
+            family: 0,
+            bytes: [0; ID_BYTES],
+        }
+    }
+}
+
 /// All sockets of a kind, by inode.
 pub type Sockets = HashMap<u64, Socket>;
 

@@ -9,7 +9,7 @@ use brigade_model::profile::{Profile, Wait};
 use brigade_observer::figures::{Figures, PipeFigures, SocketFigures};
 use brigade_observer::sources::cores::CoreFigures;
 use brigade_observer::sources::descriptors::Holder;
-use brigade_observer::sources::sockets::{Socket, TcpCounters};
+use brigade_observer::sources::sockets::{Socket, SocketId, TcpCounters};
 use brigade_observer::sources::threads::ThreadFigures;
 use brigade_observer::{Scope, Sleep, assemble, explain};
 
@@ -138,6 +138,7 @@ fn socket(pid: u32, local: u16, remote: u16) -> SocketFigures {
             is_udp: false,
             listens: false,
             inode: u64::from(local) << 16 | u64::from(remote),
+            id: SocketId::default(),
             local: address(local),
             remote: address(remote),
             received_bytes: 0,
