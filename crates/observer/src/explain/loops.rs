@@ -8,9 +8,9 @@ use super::view::{QueueView, View};
 use super::{Finding, confidence};
 use crate::assemble::{ANSWERS_PER_S, WAITS};
 
-/// Two that hand something to and fro wait for each other for this share of their time at least, and do
-/// nothing else than that and work.
-const WAITS_IN_TURN: f64 = 0.2;
+/// Of two that hand something to and fro, each waits for the other for this share of its time at least,
+/// and both do nothing else than that and work.
+const WAITS_IN_TURN: f64 = 0.05;
 const NOTHING_ELSE: f64 = 0.9;
 /// What others send to them is at most this share of what they send each other.
 const OF_OTHERS: f64 = 0.2;
