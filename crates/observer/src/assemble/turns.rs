@@ -11,7 +11,7 @@ use crate::figures::TurnFigures;
 use crate::wait;
 
 /// Fewer samples say nothing of who is where at the same time.
-const SAMPLES: u32 = 30;
+const SAMPLES: u32 = 20;
 /// A thread that sleeps there for a smaller share does not take part.
 const TAKES_PART: f64 = 0.05;
 /// One that does not sleep there for a larger share has no need to wait for its turn.

@@ -14,6 +14,8 @@ const LEAST: f64 = 0.01;
 const REQUESTS: u64 = 1500;
 /// Simulations of one thing that differ by less agree.
 const SPREAD: f64 = 1.1;
+/// Gains that can be.
+const BRINGS: std::ops::RangeInclusive<f64> = 1.05..=4.0;
 /// What is simulated: as it was measured, and with other guesses.
 const GUESSES: [Guess; 4] = [
     Guess::new(1, 0, 1.0, 1.0),
@@ -211,9 +213,10 @@ fn second_worker(view: &View<'_>, stage: usize) -> Simulated {
         }
     }
     let mean = ratios.iter().sum::<f64>() / ratios.len() as f64;
-    match (0.5..=4.0).contains(&mean) {
+    // One more of what limits brings something; a model that says otherwise has not understood.
+    match BRINGS.contains(&mean) {
         true => Simulated::Ratio(mean),
-        false => Simulated::No,
+        false => Simulated::Unsure,
     }
 }
 

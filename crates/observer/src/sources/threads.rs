@@ -168,6 +168,8 @@ impl Threads {
             self.scan();
         }
         self.choose();
+        // Samples of fewer threads would not tell who was where at the same time.
+        self.turns.begin();
     }
 
     /// The processes of which a thread ran for a share of the look so far that is worth a closer look.
