@@ -11,7 +11,9 @@ use crate::figures::TurnFigures;
 use crate::wait;
 
 /// Fewer samples say nothing of who is where at the same time.
-const SAMPLES: u32 = 20;
+const SAMPLES: u32 = 12;
+/// The fewer there are, the clearer they must be.
+const DOUBT: f64 = 1.2;
 /// A thread that sleeps there for a smaller share does not take part.
 const TAKES_PART: f64 = 0.05;
 /// One that does not sleep there for a larger share has no need to wait for its turn.
@@ -50,11 +52,13 @@ impl Finder<'_> {
         let worked: f64 = part.iter().map(|member| member.times.busy_ratio).sum();
         let of_samples = |count: u32| f64::from(count) / f64::from(futex.samples);
         let one_runs = of_samples(futex.one_runs);
-        let none_runs = 1.0 - one_runs - of_samples(futex.several_run);
+        let none_runs = (1.0 - one_runs - of_samples(futex.several_run)).max(0.0);
+        let doubt = DOUBT / f64::from(futex.samples);
         let away_one = futex.sleepers.get(&(part.len() as u32 - 1)).copied();
         let away_one = of_samples(away_one.unwrap_or(0));
-        let fills_core = CORE.contains(&worked) && one_runs >= ONE_RUNS && none_runs <= NONE_RUNS;
-        if !fills_core && away_one < ONE_AWAY {
+        let fills_core =
+            CORE.contains(&worked) && one_runs >= ONE_RUNS + doubt && none_runs <= NONE_RUNS;
+        if !fills_core && away_one < ONE_AWAY + doubt {
             return None;
         }
         let waiting: f64 = part

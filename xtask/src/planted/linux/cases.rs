@@ -435,10 +435,10 @@ fn flushing(draw: &mut Draw) -> Case {
     }
 }
 
-/// Control: workers that wait at one condition variable, and work side by side for a core's worth.
+/// Control: workers that wait at one condition variable, and work side by side for two thirds of a core.
 fn pool(draw: &mut Draw) -> Case {
     let work_us = draw.between(1_000, 4_000);
-    let per_s = 240_000 / work_us;
+    let per_s = 160_000 / work_us;
     case(
         format!("control: 4 workers of a pool get 4 jobs of {work_us} us, {per_s} times/s"),
         vec![part("pool", "plant-pool", &[&4, &work_us, &per_s])],
