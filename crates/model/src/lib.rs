@@ -20,4 +20,4 @@ mod remedy;
 
 pub use error::Error;
 pub use predict::{Bound, Estimate, Limit, PredictOptions, Prediction, bound, predict};
-pub use remedy::gain;
+pub use remedy::{gain, gain_with};

@@ -29,11 +29,15 @@ impl Placement {
 /// Throughput with the change over throughput now, both simulated; none where the profile does not
 /// make a network, or the change does not fit it.
 pub fn gain(profile: &Profile, change: &Change) -> Option<f64> {
+    gain_with(profile, change, &PredictOptions::default())
+}
+
+/// The same, with options for the simulation.
+pub fn gain_with(profile: &Profile, change: &Change, options: &PredictOptions) -> Option<f64> {
     let network = Network::from_profile(profile).ok()?;
     let placement = Placement::of_profile(profile);
-    let options = PredictOptions::default();
     let throughput = |network: &Network, placement: &Placement| {
-        let prediction = predict(network, placement, &profile.machine, &options).ok()?;
+        let prediction = predict(network, placement, &profile.machine, options).ok()?;
         Some(prediction.requests_per_s.mean)
     };
     let now = throughput(&network, &placement)?;

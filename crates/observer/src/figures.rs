@@ -1,6 +1,6 @@
 //! What one look at the machine found, before it is a picture.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use crate::sources::cores::CoreFigures;
 use crate::sources::descriptors::Holder;
@@ -28,6 +28,8 @@ pub struct Figures {
     pub unix: Vec<UnixFigures>,
     /// Who woke whom inside a process; only by BPF.
     pub wakes: Vec<WakeFigures>,
+    /// Futexes at which sampled threads slept.
+    pub turns: Vec<TurnFigures>,
     /// Cores.
     pub cores: Vec<CoreFigures>,
     /// Disks that did something.
@@ -109,6 +111,8 @@ pub struct UnixFigures {
     pub readers: Vec<Holder>,
     /// Processes that hold the other end.
     pub peers: Vec<u32>,
+    /// Whether it is the side that connected (true) or was accepted (false), where that is known.
+    pub asks: Option<bool>,
     /// Who sent to it, messages and bytes per second; only by BPF.
     pub senders: Vec<(u32, f64, f64)>,
     /// Bytes in it, on average of samples.
@@ -130,6 +134,23 @@ pub struct WakeFigures {
     pub is_event: bool,
     /// How often.
     pub wakes_per_s: f64,
+}
+
+/// One futex of a process, and how many threads slept at it in the samples of a look.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnFigures {
+    /// The process.
+    pub pid: u32,
+    /// The futex: its address without the lowest bits ([`crate::wait::place`]).
+    pub place: u64,
+    /// Samples.
+    pub samples: u32,
+    /// In how many of them so many threads slept at it; none is left out.
+    pub sleepers: BTreeMap<u32, u32>,
+    /// Samples in which just one thread of the process ran or was ready, and in which several were.
+    pub one_runs: u32,
+    /// See above.
+    pub several_run: u32,
 }
 
 /// One core's backlog of packets that arrived.

@@ -36,6 +36,8 @@ const TCP: Pace = Pace {
     pause_min: Duration::from_millis(50),
     rest: 300,
 };
+/// Ctrl-C is noticed after so long at most.
+const NAP: Duration = Duration::from_millis(50);
 /// What was read so long ago is as good as new.
 const FRESH: Duration = Duration::from_millis(50);
 /// Threads that begin to work are noticed after so long.
@@ -91,8 +93,31 @@ impl Observer {
     /// # Errors
     /// When there is no /proc.
     pub fn watch(&mut self, length: Duration, stop: &AtomicBool) -> Result<Option<Figures>, Error> {
+        let (before, look) = self.look(length, stop)?;
+        match stop.load(Ordering::Relaxed) {
+            true => Ok(None),
+            false => self.end(before, look).map(Some),
+        }
+    }
+
+    /// The same, but a look that is stopped ends then, and counts.
+    ///
+    /// # Errors
+    /// When there is no /proc.
+    pub fn gather(&mut self, length: Duration, stop: &AtomicBool) -> Result<Figures, Error> {
+        let (before, look) = self.look(length, stop)?;
+        self.end(before, look)
+    }
+
+    /// Samples for so long, or until `stop` is set. Says also since when its cost counts, and the
+    /// process's time on cores then.
+    fn look(
+        &mut self,
+        length: Duration,
+        stop: &AtomicBool,
+    ) -> Result<((Instant, u64), Look), Error> {
         // Putting together and drawing what the look before found belongs to the cost, too.
-        let (before, own_before) = self.ended.unwrap_or_else(|| (Instant::now(), own_ns()));
+        let before = self.ended.unwrap_or_else(|| (Instant::now(), own_ns()));
         self.threads.begin();
         let seen = self.seen();
         let mut look = Look::begin(&mut self.namespaces, seen)?;
@@ -104,10 +129,7 @@ impl Observer {
         self.windows.begin(look.began);
         loop {
             let now = Instant::now();
-            if stop.load(Ordering::Relaxed) {
-                return Ok(None);
-            }
-            if now >= end {
+            if now >= end || stop.load(Ordering::Relaxed) {
                 break;
             }
             if now >= rescan_at {
@@ -135,8 +157,12 @@ impl Observer {
             let next = threads_at.min(lengths_at).min(slow_at).min(tcp_at);
             let next = next.min(rescan_at).min(end);
             let next = self.windows.due().map_or(next, |due| due.min(next));
-            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            std::thread::sleep(next.saturating_duration_since(Instant::now()).min(NAP));
         }
+        Ok((before, look))
+    }
+
+    fn end(&mut self, before: (Instant, u64), mut look: Look) -> Result<Figures, Error> {
         let counted = self.windows.end();
         look.slow();
         let now = Instant::now();
@@ -154,12 +180,13 @@ impl Observer {
             length_ns,
         };
         let mut figures = look.end(&self.groups, strangers, ended)?;
+        figures.turns = self.threads.turns();
         let (now, own_now) = (Instant::now(), own_ns());
         self.ended = Some((now, own_now));
-        let share = (own_now.saturating_sub(own_before)) as f64
-            / now.duration_since(before).as_nanos().max(1) as f64;
+        let share = (own_now.saturating_sub(before.1)) as f64
+            / now.duration_since(before.0).as_nanos().max(1) as f64;
         figures.own_ns = (share * length_ns as f64) as u64;
-        Ok(Some(figures))
+        Ok(figures)
     }
 }
 

@@ -30,6 +30,11 @@ impl Sleep {
         self.wait == Wait::Disk && self.address == Some(WRITES)
     }
 
+    /// Whether it is in an `fsync` or the like.
+    pub fn flushes(&self) -> bool {
+        self.wait == Wait::Disk && self.address == Some(FLUSHES)
+    }
+
     fn on(wait: Wait, descriptor: u64) -> Sleep {
         Sleep {
             descriptor: u32::try_from(descriptor).ok(),
@@ -72,17 +77,28 @@ pub fn sleep(call: SystemCall) -> Option<Sleep> {
         libc::SYS_io_uring_enter | libc::SYS_io_getevents => Sleep::plain(Wait::Uring),
         libc::SYS_fsync
         | libc::SYS_fdatasync
-        | libc::SYS_openat
-        | libc::SYS_fallocate
+        | libc::SYS_msync
         | libc::SYS_syncfs
         | libc::SYS_sync
-        | libc::SYS_sync_file_range => Sleep::plain(Wait::Disk),
+        | libc::SYS_sync_file_range => Sleep {
+            address: Some(FLUSHES),
+            ..Sleep::plain(Wait::Disk)
+        },
+        libc::SYS_openat | libc::SYS_fallocate => Sleep::plain(Wait::Disk),
         number => poll(number, a).unwrap_or(Sleep::plain(Wait::Other)),
     })
 }
 
+/// Where the futex of an address is: the two words of one condition variable of glibc's, of which
+/// its sleepers use both in turn, are one place.
+pub fn place(address: u64) -> u64 {
+    address & !7
+}
+
 /// In place of a futex's address: the sleep is in a write.
 const WRITES: u64 = u64::MAX;
+/// The same: it is in a flush.
+const FLUSHES: u64 = u64::MAX - 1;
 
 /// `poll` and its relatives, with or without a time limit.
 fn poll(number: i64, a: [u64; 6]) -> Option<Sleep> {
@@ -143,7 +159,8 @@ pub fn refined(sleep: Sleep, kind: &str) -> Sleep {
     };
     Sleep {
         wait,
-        address: None,
+        // A write to a file is still one.
+        address: sleep.address.filter(|_| wait == Wait::Disk),
         ..sleep
     }
 }
@@ -166,6 +183,19 @@ mod tests {
         assert_eq!(waits("socket"), [Wait::SocketReceive, Wait::SocketSend]);
         assert_eq!(waits("file"), [Wait::Disk, Wait::Disk]);
         assert_eq!(waits("anon_inode"), [Wait::Other, Wait::Other]);
+    }
+
+    #[test]
+    fn of_a_file_it_is_known_whether_it_is_read_written_or_flushed() {
+        let read = refined(call(libc::SYS_pread64, [7, 0, 0, 0, 0, 0]), "file");
+        let write = refined(call(libc::SYS_pwrite64, [7, 0, 0, 0, 0, 0]), "file");
+        let flush = call(libc::SYS_fdatasync, [7, 0, 0, 0, 0, 0]);
+        let is = |sleep: &Sleep| (sleep.wait, sleep.writes(), sleep.flushes());
+        assert_eq!(is(&read), (Wait::Disk, false, false));
+        assert_eq!(is(&write), (Wait::Disk, true, false));
+        assert_eq!(is(&refined(flush, "file")), (Wait::Disk, false, true));
+        let to_pipe = refined(call(libc::SYS_write, [7, 0, 0, 0, 0, 0]), "pipe");
+        assert_eq!(to_pipe.address, None);
     }
 
     #[test]

@@ -75,7 +75,7 @@ impl Drawing<'_> {
             "{name}  over {seconds} s   the observer takes {:.1} % of a core",
             own * 100.0
         );
-        for line in wrap(&self.explanation.sentence(), self.columns()).lines() {
+        for line in wrap(&self.explanation.sentence(), self.style.columns).lines() {
             let _ = writeln!(out, "{}", self.paint(line, BOLD));
         }
         let _ = writeln!(out);

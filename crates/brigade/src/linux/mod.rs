@@ -7,6 +7,7 @@
 
 mod draw;
 
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,10 +15,12 @@ use brigade_model::explain::Explanation;
 use brigade_model::profile::Profile;
 use brigade_observer::{Observer, Scope, assemble, explain};
 use serde::Serialize;
+use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::cli::{ExplainArgs, LinuxArgs, RecordArgs};
 use crate::record::{self, RecordError};
 use crate::top::screen::Screen;
+use crate::top::text::three;
 use crate::top::{TopError, TopOptions};
 
 /// The share of a core that looking may take.
@@ -94,11 +97,19 @@ fn json(profile: &Profile, explanation: &Explanation) -> String {
 /// # Errors
 /// When there is nothing of that name to look at, or the file cannot be written.
 pub fn record(args: &RecordArgs) -> Result<(), RecordError> {
-    let profile = look(args.pid, &args.machine, args.duration_s)?;
+    // Ctrl-C ends the look, and what it found is kept; a second one ends the process.
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        let second = stop.clone();
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, second)
+            .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
+            .map_err(RecordError::Signal)?;
+    }
+    let profile = look(args.pid, &args.machine, args.duration_s, &stop)?;
     record::write(&args.output, &profile.to_json())?;
     println!(
         "brigade: {} s of this machine are in {path}; `brigade explain {path}` says what limited it",
-        args.duration_s,
+        three(profile.duration_ns as f64 / 1e9),
         path = args.output.display()
     );
     Ok(())
@@ -109,15 +120,20 @@ pub fn record(args: &RecordArgs) -> Result<(), RecordError> {
 /// # Errors
 /// When there is nothing of that name to look at.
 pub fn measure(args: &ExplainArgs) -> Result<Profile, RecordError> {
-    look(args.pid, &args.machine, args.duration_s)
+    let never = AtomicBool::new(false);
+    look(args.pid, &args.machine, args.duration_s, &never)
 }
 
-fn look(pid: Option<u32>, args: &LinuxArgs, duration_s: u64) -> Result<Profile, RecordError> {
+fn look(
+    pid: Option<u32>,
+    args: &LinuxArgs,
+    duration_s: u64,
+    stop: &AtomicBool,
+) -> Result<Profile, RecordError> {
     let scope = scope(pid, args);
     scope.check()?;
-    let never = AtomicBool::new(false);
     let length = Duration::from_secs(duration_s);
-    let figures = Observer::new().watch(length, &never)?.unwrap_or_default();
+    let figures = Observer::new().gather(length, stop)?;
     let mut profile = assemble(&figures, &scope)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     profile.recorded_unix_s = now.ok().map(|since| since.as_secs());

@@ -38,6 +38,9 @@ pub enum RecordError {
         /// The profile.
         path: PathBuf,
     },
+    /// Ctrl-C cannot be caught.
+    #[error("cannot catch Ctrl-C: {0}")]
+    Signal(io::Error),
     /// The output is closed.
     #[error("cannot write to the output: {0}")]
     Output(io::Error),

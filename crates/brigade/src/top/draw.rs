@@ -15,7 +15,8 @@ use super::text::{fit, gauge, plain, rate, span, three, time, wrap};
 /// How to draw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
-    /// Columns to use; fewer than 80 are not enough and count as 80.
+    /// Columns to use. The bars need 80; in a narrower window what is beyond is cut off, and only the
+    /// verdict is wrapped.
     pub columns: usize,
     /// Rows to use, if they are limited: the figures below the bars are left out first.
     pub rows: Option<usize>,
@@ -33,7 +34,7 @@ impl Default for Style {
     }
 }
 
-/// A narrower window wraps the lines.
+/// A narrower window cuts lines off.
 pub(crate) const COLUMNS_MIN: usize = 80;
 /// From here on there is room for what is nice to know.
 const COLUMNS_WIDE: usize = 100;
@@ -123,7 +124,7 @@ impl Drawing<'_> {
         );
         let name = self.paint(&plain(&d.pipeline), BOLD);
         let _ = writeln!(out, "{name}{}", rest.trim_end());
-        let sentence = wrap(&self.frame.explanation.sentence(), self.columns());
+        let sentence = wrap(&self.frame.explanation.sentence(), self.style.columns);
         for line in sentence.lines() {
             let _ = writeln!(out, "{}", self.paint(line, BOLD));
         }

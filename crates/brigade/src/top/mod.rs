@@ -10,6 +10,7 @@ pub(crate) mod draw;
 mod error;
 pub(crate) mod ink;
 mod json;
+mod keys;
 pub(crate) mod screen;
 #[cfg(test)]
 mod tests;

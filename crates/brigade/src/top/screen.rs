@@ -9,14 +9,19 @@ use rustix::termios::tcgetwinsize;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use super::draw::COLUMNS_MIN;
+use super::keys::Keys;
 use super::{Style, TopError};
 
-const ENTER: &str = "\x1b[?1049h\x1b[?25l";
-const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
+/// Lines that are too long are cut off: wrapped, they would push the first ones out of the window.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const LEAVE: &str = "\x1b[?7h\x1b[?25h\x1b[?1049l";
 /// Home; every line then clears its rest, and the last one all below, so that nothing flickers.
 const HOME: &str = "\x1b[H";
 const CLEAR_LINE: &str = "\x1b[K\n";
 const CLEAR_BELOW: &str = "\x1b[J";
+
+/// The verdict is wrapped to no less.
+const COLUMNS_LEAST: usize = 20;
 
 /// How long Ctrl-C may take to be noticed.
 const NAP: Duration = Duration::from_millis(50);
@@ -27,6 +32,8 @@ pub(crate) struct Screen {
     in_place: bool,
     is_terminal: bool,
     stop: Arc<AtomicBool>,
+    /// Watches for `q`, where there is a keyboard.
+    keys: Option<Keys>,
 }
 
 impl Screen {
@@ -37,10 +44,11 @@ impl Screen {
             in_place: false,
             is_terminal,
             stop: Arc::default(),
+            keys: None,
         }
     }
 
-    /// For a drawing that is renewed until Ctrl-C or SIGTERM.
+    /// For a drawing that is renewed until `q`, Ctrl-C or SIGTERM.
     pub fn live() -> Result<Screen, TopError> {
         let stop = Arc::new(AtomicBool::new(false));
         for signal in [SIGINT, SIGTERM] {
@@ -50,10 +58,15 @@ impl Screen {
         if in_place {
             put(ENTER)?;
         }
+        let keys = match in_place {
+            true => Keys::watch(stop.clone()),
+            false => None,
+        };
         Ok(Screen {
             in_place,
             is_terminal: in_place,
             stop,
+            keys,
         })
     }
 
@@ -70,7 +83,7 @@ impl Screen {
             .flatten();
         let columns = size
             .map_or(COLUMNS_MIN, |size| usize::from(size.ws_col))
-            .clamp(COLUMNS_MIN, 140);
+            .clamp(COLUMNS_LEAST, 140);
         let rows = size
             .map(|size| usize::from(size.ws_row))
             .filter(|rows| *rows > 0);
@@ -107,6 +120,8 @@ impl Screen {
 
 impl Drop for Screen {
     fn drop(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        drop(self.keys.take());
         if self.in_place {
             // The terminal may be gone; then there is nothing to restore.
             let _ = put(LEAVE);

@@ -193,8 +193,12 @@ pub enum LimitKind {
     DirtyThrottle,
     /// A disk that is busy all the time.
     Disk,
+    /// One request of a disk after the other, while the disk could take more.
+    DiskLatency,
     /// A lock.
     Lock,
+    /// Threads of one process of which never more than one does something.
+    Turns,
 }
 
 /// A limit that is no stage.

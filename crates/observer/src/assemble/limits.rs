@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use brigade_model::profile::{Limit, LimitKind, Wait};
 use brigade_model::words::{percent, rate, three};
 
+use super::ELSEWHERE;
 use super::groups::{Group, Member};
 use crate::figures::{BlockFigures, Figures, QdiscFigures, QuotaFigures, SocketFigures};
 use crate::wait::Sleep;
@@ -21,7 +22,7 @@ const STANDING: f64 = 0.5;
 /// A limit of which so much is used is reached.
 const REACHED: f64 = 0.85;
 /// A disk that has something to do so often is busy.
-const DISK_BUSY: f64 = 0.9;
+pub(super) const DISK_BUSY: f64 = 0.9;
 
 /// All limits of a look, the most expensive first.
 pub fn limits(figures: &Figures, groups: &[Group]) -> Vec<Limit> {
@@ -53,19 +54,25 @@ pub fn limits(figures: &Figures, groups: &[Group]) -> Vec<Limit> {
     );
     limits.extend(finder.dirty());
     limits.extend(finder.disks());
+    limits.extend(finder.disk_latency());
     limits.extend(groups.iter().filter_map(lock));
+    limits.extend(finder.turns());
     limits.sort_by(|a, b| b.cost_ratio.total_cmp(&a.cost_ratio));
     limits
 }
 
-struct Finder<'a> {
-    figures: &'a Figures,
-    groups: &'a [Group],
+pub(super) struct Finder<'a> {
+    pub(super) figures: &'a Figures,
+    pub(super) groups: &'a [Group],
 }
 
 impl<'a> Finder<'a> {
     /// Of the stages with some processes, the one with the most of something.
-    fn most(&self, pids: &BTreeSet<u32>, of: impl Fn(&Member) -> f64) -> Option<(&'a Group, f64)> {
+    pub(super) fn most(
+        &self,
+        pids: &BTreeSet<u32>,
+        of: impl Fn(&Member) -> f64,
+    ) -> Option<(&'a Group, f64)> {
         let own = self.groups.iter().filter_map(|group| {
             let members = group
                 .members
@@ -75,6 +82,12 @@ impl<'a> Finder<'a> {
             Some((group, most))
         });
         own.max_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// The processes of all stages.
+    pub(super) fn pids(&self) -> impl Iterator<Item = u32> {
+        let members = self.groups.iter().flat_map(|group| &group.members);
+        members.map(|member| member.pid)
     }
 
     fn owner(&self, socket: &SocketFigures) -> Option<&'a Group> {
@@ -116,7 +129,7 @@ impl<'a> Finder<'a> {
         let is_full = waiting >= STANDING * (room as f64).max(1.0);
         (is_full && lost_per_s >= 0.5).then(|| Limit {
             kind: LimitKind::AcceptQueue,
-            stage: self.owner(fullest).map_or("elsewhere".into(), |group| group.name.clone()),
+            stage: self.owner(fullest).map_or(ELSEWHERE.into(), |group| group.name.clone()),
             resource: format!("port {}", fullest.last.local.port()),
             cost_ratio: (waiting / (room as f64).max(1.0)).min(1.0),
             evidence: vec![format!(
@@ -141,7 +154,7 @@ impl<'a> Finder<'a> {
         let lost = lost_per_s / all_per_s.max(1e-9);
         (lost >= LOST && lost_per_s >= LOST_PER_S).then(|| Limit {
             kind: LimitKind::ReceiveBuffer,
-            stage: self.owner(worst).map_or("elsewhere".into(), |group| group.name.clone()),
+            stage: self.owner(worst).map_or(ELSEWHERE.into(), |group| group.name.clone()),
             resource: format!("port {}", worst.last.local.port()),
             cost_ratio: lost,
             evidence: vec![format!(
@@ -180,7 +193,7 @@ impl<'a> Finder<'a> {
             });
             Limit {
                 kind: LimitKind::Qdisc,
-                stage: sender.map_or("elsewhere".into(), |(group, _)| group.name.clone()),
+                stage: sender.map_or(ELSEWHERE.into(), |(group, _)| group.name.clone()),
                 resource: format!("{} of {}", qdisc.last.kind, qdisc.interface),
                 cost_ratio: qdisc.standing_ratio,
                 evidence: vec![format!(
@@ -239,11 +252,7 @@ impl<'a> Finder<'a> {
     }
 
     fn disks(&self) -> Option<Limit> {
-        let all: BTreeSet<u32> = self
-            .groups
-            .iter()
-            .flat_map(|g| g.members.iter().map(|m| m.pid))
-            .collect();
+        let all: BTreeSet<u32> = self.pids().collect();
         let (group, waits) = self.most(&all, storage)?;
         let busy = self
             .figures

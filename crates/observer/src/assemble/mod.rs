@@ -3,16 +3,19 @@
 
 mod devices;
 mod groups;
+mod latency;
 mod limits;
 mod order;
 mod queues;
 mod roles;
+mod turns;
 
 use std::collections::{BTreeSet, HashSet};
 
 use brigade_model::profile::{
     Core, CoreTimes, Edge, FORMAT, Limit, Linux, LinuxQueue, LinuxStage, Machine, MachineCore,
-    Profile, QueueKind, Replica, Ring, Service, Source, Stage, StageTimes, VERSION, WaitShare,
+    Profile, QueueKind, Replica, Ring, Service, Source, Stage, StageTimes, VERSION, Wait,
+    WaitShare,
 };
 
 use crate::figures::Figures;
@@ -30,6 +33,10 @@ const IMPORTANT: f64 = 0.02;
 /// Messages a second, or messages that stand, that make a queue worth showing.
 const MOVES_PER_S: f64 = 1.0;
 const STANDS: f64 = 0.5;
+/// A client that waits for answers for this share of its time has nothing else to do.
+pub(crate) const WAITS: f64 = 0.6;
+/// Fewer answers per second are no load.
+pub(crate) const ANSWERS_PER_S: f64 = 5.0;
 /// What is on another machine, or cannot be seen.
 const ELSEWHERE: &str = "elsewhere";
 /// In place of stages, when there is none.
@@ -48,6 +55,8 @@ pub fn assemble(figures: &Figures, scope: &Scope) -> Result<Profile, Error> {
         moves || queue.mean_messages >= STANDS
     });
     let mut limits = limits::limits(figures, &groups);
+    // Whose they are cannot be seen; then they are of the machine, not of what was asked about.
+    limits.retain(|limit| limit.stage != ELSEWHERE || *scope == Scope::Machine);
     let shown = shown(figures, scope, &groups, &queues, &limits)?;
     let shown = order::order(&shown, &queues);
     let (devices, before_them) = devices::devices(figures, &groups, &shown);
@@ -58,6 +67,7 @@ pub fn assemble(figures: &Figures, scope: &Scope) -> Result<Profile, Error> {
         shown: &shown,
         queues,
         devices,
+        is_limited_elsewhere: limits.iter().any(|limit| limit.stage == ELSEWHERE),
     };
     let mut profile = picture.profile();
     let named: BTreeSet<String> = profile
@@ -86,10 +96,10 @@ fn shown(
     {
         return Err(Error::NoPort(*port));
     }
-    let in_scope = |group: &Group| match &processes {
+    let in_scope = |i: usize, group: &Group| match &processes {
         None => {
             let limited = limits.iter().any(|limit| limit.stage == group.name);
-            limited || group.importance() >= IMPORTANT
+            limited || group.importance() >= IMPORTANT || asks(i, group, queues)
         }
         Some(pids) => {
             let held = group
@@ -101,7 +111,7 @@ fn shown(
     };
     let mut chosen: BTreeSet<usize> = BTreeSet::new();
     chosen.extend(
-        (0..groups.len()).filter(|i| in_scope(&groups[*i]) && !groups[*i].members.is_empty()),
+        (0..groups.len()).filter(|i| in_scope(*i, &groups[*i]) && !groups[*i].members.is_empty()),
     );
     // What a chosen one is joined with by a queue belongs to it.
     loop {
@@ -123,6 +133,24 @@ fn shown(
     Ok(chosen)
 }
 
+/// Whether a stage asks and waits for the answer, again and again. Then it counts, however little
+/// time it spends on a core: it may be a closed loop. Who only hears something now and then does not
+/// ask, and who asks now and then sleeps or polls with a time limit in between.
+fn asks(place: usize, group: &Group, queues: &[Queue]) -> bool {
+    let of_kind = |queue: &&Queue| matches!(queue.kind, QueueKind::Tcp | QueueKind::Unix);
+    let rate = |own: &dyn Fn(&Queue) -> bool| -> f64 {
+        let own = queues.iter().filter(of_kind).filter(|queue| own(queue));
+        own.map(|queue| queue.messages_per_s).sum()
+    };
+    let asked_per_s = rate(&|queue| queue.from == End::Group(place) && !queue.answers);
+    let answers_per_s = rate(&|queue| queue.to == End::Group(place) && queue.answers);
+    let waits = group.mean(|member| {
+        let waits = member.waited(Wait::SocketReceive) + member.waited(Wait::Poll);
+        waits.min(member.times.awaiting_ratio)
+    });
+    waits >= WAITS && asked_per_s.min(answers_per_s) >= ANSWERS_PER_S
+}
+
 struct Picture<'a> {
     figures: &'a Figures,
     groups: &'a [Group],
@@ -130,6 +158,8 @@ struct Picture<'a> {
     shown: &'a [usize],
     queues: Vec<Queue>,
     devices: Vec<Device>,
+    /// Whether something is limited of which it cannot be seen what it is.
+    is_limited_elsewhere: bool,
 }
 
 impl Picture<'_> {
@@ -137,7 +167,7 @@ impl Picture<'_> {
         let (edges, linux_queues) = self.edges();
         let mut stages: Vec<Stage> = Vec::new();
         let of_elsewhere = |end: &str| end.starts_with("elsewhere.");
-        if edges.iter().any(|edge| of_elsewhere(&edge.from)) {
+        if self.is_limited_elsewhere || edges.iter().any(|edge| of_elsewhere(&edge.from)) {
             stages.push(self.elsewhere(&edges));
         }
         stages.extend(self.shown.iter().map(|i| self.stage(*i, &edges)));

@@ -264,6 +264,8 @@ fn unix(figures: &Figures, users: &Users<'_>) -> Vec<Queue> {
         let share = 1.0 / senders.len().max(1) as f64;
         for (from, messages_per_s, bytes_per_s) in senders.into_iter().filter(|s| s.0 != to) {
             let sum = sums.entry((from, to)).or_default();
+            // Who asks reads answers.
+            sum.answers |= socket.asks == Some(true);
             sum.segments_per_s += messages_per_s;
             sum.acknowledged_per_s += bytes_per_s;
             sum.standing_bytes += share * socket.length_mean_bytes;

@@ -38,6 +38,14 @@ impl Roles {
                 roles.sockets.insert(at, !serves);
             }
         }
+        for socket in &figures.unix {
+            for holder in &socket.readers {
+                if let Some(asks) = socket.asks {
+                    let at = (holder.pid, holder.descriptor);
+                    roles.sockets.insert(at, asks);
+                }
+            }
+        }
         roles
     }
 

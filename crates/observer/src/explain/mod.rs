@@ -64,6 +64,7 @@ pub fn explain(profile: &Profile) -> Explanation {
         .or_else(|| pressure::find(&view))
         .or_else(|| saturated::find(&view))
         .or_else(|| loops::find(&view))
+        .or_else(|| limits::slow_turns(&view))
         .unwrap_or_else(|| nothing(&view));
     Explanation {
         pipeline: profile.name.clone(),
@@ -98,24 +99,32 @@ fn nothing(view: &View<'_>) -> Finding {
     );
     let mut finding = Finding::new(Verdict::OfferedLoad, 0, headline);
     finding.evidence = vec![view.line(busiest)];
+    finding.remedy = hint(view);
     finding
+}
+
+/// That something is hidden which root may see.
+fn hint(view: &View<'_>) -> Option<String> {
+    let mut unseen = view.linux.iter().flat_map(|linux| &linux.unseen);
+    let is_hidden = unseen.any(|text| text.ends_with(ROOT_MAY));
+    is_hidden.then(|| {
+        "If something is slow nevertheless, run it as root: queues and waits of other users' \
+         programs are hidden."
+            .into()
+    })
 }
 
 /// No core works, which says nothing of queues that may not be seen.
 fn idle(view: &View<'_>) -> Finding {
-    let unseen = view.linux.iter().flat_map(|linux| &linux.unseen);
-    if !unseen.into_iter().any(|text| text.ends_with(ROOT_MAY)) {
-        let headline = "Next to nothing happens: no stage works, and nothing waits in a queue.";
-        return Finding::new(Verdict::Idle, 0, headline);
-    }
-    let headline = "Next to nothing happens: no stage works, and nothing waits in a queue that may \
-                    be seen.";
+    let remedy = hint(view);
+    let seen = match remedy.is_some() {
+        true => " that may be seen",
+        false => "",
+    };
+    let headline =
+        format!("Next to nothing happens: no stage works, and nothing waits in a queue{seen}.");
     let mut finding = Finding::new(Verdict::Idle, 0, headline);
-    finding.remedy = Some(
-        "If something is slow nevertheless, run it as root: queues and waits of other users' \
-         programs are hidden."
-            .into(),
-    );
+    finding.remedy = remedy;
     finding
 }
 

@@ -141,7 +141,7 @@ fn cause(view: &View<'_>, stage: usize, queue: &QueueView<'_>, way: &[usize]) ->
         .evidence
         .extend(way[..way.len() - 1].iter().map(|victim| view.line(*victim)));
     finding.remedy = Some(remedies::cause(view, stage, rule));
-    finding.gain = gain::faster(view, stage);
+    finding.gain = gain::faster(view, stage, rule);
     finding
 }
 

@@ -8,6 +8,11 @@ use super::view::View;
 /// About a limit that is no stage.
 pub(super) fn limit(view: &View<'_>, limit: &Limit) -> String {
     let (stage, resource) = (plain(&limit.stage), plain(&limit.resource));
+    if super::limits::is_unseen(view, limit) {
+        return "Run it as root: it says which program that is, and what it waits for (`ss -lpn` does, \
+                too). A larger buffer or a longer queue only helps against bursts."
+            .into();
+    }
     match limit.kind {
         LimitKind::Quota => format!(
             "Raise the quota of {resource} (cpu.max, or cpu.cfs_quota_us in version 1), or make \
@@ -63,9 +68,48 @@ pub(super) fn limit(view: &View<'_>, limit: &Limit) -> String {
             view.named(&limit.stage)
                 .map_or("PID".into(), |stage| pid(view, stage))
         ),
+        LimitKind::DiskLatency => latency(&stage, &resource),
+        LimitKind::Turns => turns(view, limit),
         LimitKind::Disk => format!(
             "Give {stage} a faster disk, or fewer and larger requests; a cache, if it reads the same \
              again."
+        ),
+    }
+}
+
+/// About requests of a disk that are made one after the other.
+fn latency(stage: &str, resource: &str) -> String {
+    match resource {
+        flushes if flushes.starts_with("flushes") => format!(
+            "Let {stage} flush once for several writes (group commit, larger batches), keep several \
+             flushes under way (more writers, io_uring), or take a disk that flushes faster (one with \
+             power-loss protection). A disk of more throughput does not help."
+        ),
+        requests => format!(
+            "Let {stage} keep several {} under way (more threads, io_uring, reading ahead), make them \
+             larger, or take a disk that answers faster. A disk of more throughput does not help.",
+            requests.split(' ').next().unwrap_or("requests")
+        ),
+    }
+}
+
+/// About threads of which only one at a time does something.
+fn turns(view: &View<'_>, limit: &Limit) -> String {
+    let stage = plain(&limit.stage);
+    let pid = view
+        .named(&limit.stage)
+        .map_or("PID".into(), |stage| pid(view, stage));
+    match super::limits::is_full(view, limit) {
+        true => format!(
+            "If {stage} is a program in Python, it is its global interpreter lock: use processes in \
+             place of threads, or do the work where the lock is free (`py-spy dump --pid {pid}` says \
+             what they do). Else `gdb -p {pid} -batch -ex 'thread apply all bt'` shows the lock. More \
+             threads only wait, too."
+        ),
+        false => format!(
+            "See what they wait for (`gdb -p {pid} -batch -ex 'thread apply all bt'`; of Python, \
+             `py-spy dump --pid {pid}`): a lock must be held for a shorter time; if it is a queue of \
+             work, work comes one piece at a time. More threads only wait, too."
         ),
     }
 }
@@ -87,6 +131,13 @@ pub(super) fn cause(view: &View<'_>, stage: usize, rule: u32) -> String {
         _ if view.kind(stage) == "kernel" => {
             format!("{name} is a thread of the kernel: see whom it works for.")
         }
+        _ if view.uneven(stage).is_some() => format!(
+            "Share the work out evenly: the other threads of {name} have little to do, and one more \
+             would have none. Where each worker takes connections, let each listen by itself \
+             (SO_REUSEPORT; of nginx `listen ... reuseport`) and clients open more of them. If they \
+             are no workers, `perf record -p {}` says where the time of the full one goes.",
+            pid(view, stage)
+        ),
         _ if view.idle_cores() >= 0.5 => format!(
             "Give {name} a second worker (cores are idle), split its work in two, or make it \
              faster: `perf record -p {}` says where its time goes.",

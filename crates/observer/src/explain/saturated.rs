@@ -24,8 +24,11 @@ fn stage(view: &View<'_>) -> Option<Finding> {
     let stage = saturated.max_by(|a, b| standing(view, *a).total_cmp(&standing(view, *b)))?;
     let (name, busy) = (plain(view.name(stage)), view.busy(stage));
     let threads = view.profile.stages[stage].replicas.len();
-    let who = match threads {
-        1 => format!("{name} is the bottleneck: it is busy"),
+    let who = match (view.uneven(stage), threads) {
+        (Some(threads), _) => format!(
+            "{name} is the bottleneck: one of its {threads} threads has nearly all the work and is busy"
+        ),
+        (None, 1) => format!("{name} is the bottleneck: it is busy"),
         _ => format!("{name} is the bottleneck: one of its {threads} threads is busy"),
     };
     let headline = format!(
@@ -43,7 +46,7 @@ fn stage(view: &View<'_>) -> Option<Finding> {
         .evidence
         .extend(view.inputs(stage).map(|queue| queue.line(view)));
     finding.remedy = Some(remedies::cause(view, stage, 10));
-    finding.gain = gain::faster(view, stage);
+    finding.gain = gain::faster(view, stage, 10);
     Some(finding)
 }
 

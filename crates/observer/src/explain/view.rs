@@ -6,6 +6,8 @@ use brigade_model::profile::{
 };
 use brigade_model::words::{percent, plain, rate, three, time};
 
+use super::SATURATED;
+
 /// A profile and what follows from it at once.
 pub struct View<'a> {
     pub profile: &'a Profile,
@@ -96,6 +98,25 @@ impl<'a> View<'a> {
         replicas
             .map(|replica| replica.times.busy_ratio)
             .fold(0.0, f64::max)
+    }
+
+    /// All threads of its name, those that did nothing included, if one of them works all the time and
+    /// the others little: its work is shared out unevenly.
+    pub fn uneven(&self, stage: usize) -> Option<usize> {
+        let replicas = &self.profile.stages[stage].replicas;
+        let works = replicas.iter().filter(|r| r.times.busy_ratio >= 0.5);
+        let stages = self.linux.map_or(&[][..], |linux| &linux.stages);
+        let own = stages.iter().find(|own| own.stage == self.name(stage));
+        let threads = own.map_or(replicas.len(), |own| own.threads as usize);
+        // Of a program that serves nobody, a thread that does nothing is no worker.
+        let serves = |queue: &QueueView<'_>| {
+            queue
+                .linux
+                .is_some_and(|own| matches!(own.kind, QueueKind::Tcp | QueueKind::Accept))
+        };
+        let is_shared = replicas.len() > 1 || self.inputs(stage).any(serves);
+        let is_uneven = threads > 1 && is_shared && self.is_program(stage);
+        (is_uneven && self.busy(stage) >= SATURATED && works.count() == 1).then_some(threads)
     }
 
     /// Whether it is a group of threads of a program.

@@ -12,6 +12,7 @@ use crate::figures::{
 use crate::sources::descriptors::{Descriptors, Holder};
 use crate::sources::groups::Groups;
 use crate::sources::threads::ThreadFigures;
+use crate::sources::unix::asks;
 use crate::sources::windows::Counted;
 use crate::sources::{cores, disks, pipes, qdiscs};
 use crate::{Error, procfs, wait};
@@ -70,6 +71,7 @@ impl Look {
             listen_overflows_per_s: since(0),
             datagrams_per_s: since(1),
             own_ns: 0,
+            turns: Vec::new(),
             unseen: self.unseen.into_iter().collect(),
             threads,
             hidden,
@@ -255,6 +257,10 @@ impl Look {
                 inode: *inode,
                 readers: self.descriptors.holders(*inode).to_vec(),
                 peers: distinct(self.descriptors.holders(tally.last.peer)),
+                asks: asks(
+                    &tally.last,
+                    self.unix.get(&tally.last.peer).map(|t| &t.last),
+                ),
                 senders: rates
                     .map(|(pid, sum)| (pid, per_s(sum.0), per_s(sum.1)))
                     .collect(),

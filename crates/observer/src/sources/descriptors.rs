@@ -51,6 +51,10 @@ impl Descriptors {
             let (kind, inode) = match link.to_str().map(procfs::inode) {
                 Some(Some(("pipe", inode))) => ("pipe", inode),
                 Some(Some(("socket", inode))) => ("socket", inode),
+                // Nobody reads a disk who waits for a terminal.
+                Some(None) if link.starts_with("/dev/pts") || link == Path::new("/dev/tty") => {
+                    ("other", 0)
+                }
                 Some(None) if link.starts_with("/") => ("file", 0),
                 _ if link == Path::new("anon_inode:[io_uring]") => ("uring", 0),
                 _ => ("other", 0),

@@ -10,6 +10,7 @@ pub mod pipes;
 pub mod qdiscs;
 pub mod sockets;
 pub mod threads;
+pub mod turns;
 pub mod unix;
 pub mod urings;
 pub mod windows;

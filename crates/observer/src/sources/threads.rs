@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use brigade_model::profile::Wait;
 
+use super::turns::Turns;
+use crate::figures::TurnFigures;
 use crate::procfs::{self, SchedStat};
 use crate::wait::{self, Sleep};
 
@@ -127,6 +129,7 @@ pub struct Threads {
     turn: u32,
     /// When the last scan ended, and how long it took.
     scanned: Option<(Instant, Duration)>,
+    turns: Turns,
     /// Files that may be kept open for threads, and for those that are sampled.
     stats_max: usize,
     calls_max: usize,
@@ -153,6 +156,7 @@ impl Threads {
             known.began = known.last;
             known.tally.clear();
         }
+        self.turns.begin();
         self.choose();
     }
 
@@ -164,16 +168,20 @@ impl Threads {
             self.scan();
         }
         self.choose();
+        // Samples of fewer threads would not tell who was where at the same time.
+        self.turns.begin();
     }
 
     /// The processes of which a thread ran for a share of the look so far that is worth a closer look.
     pub fn active_processes(&self, so_far: Duration) -> BTreeSet<u32> {
         let least_ns = so_far.as_nanos() as f64 * ACTIVE;
-        let ran = self.known.values().filter(|known| {
+        // What limits a control group may be seen of other users' processes, too.
+        let ran = self.known.iter().filter(|(tid, known)| {
             let ran_ns = known.last.running_ns.saturating_sub(known.began.running_ns);
-            known.call.is_some() && ran_ns as f64 >= least_ns
+            let is_known = known.call.is_some() || self.hidden.contains(tid);
+            is_known && ran_ns as f64 >= least_ns
         });
-        ran.map(|known| known.pid).collect()
+        ran.map(|(_, known)| known.pid).collect()
     }
 
     /// Looks where the active threads are.
@@ -193,11 +201,21 @@ impl Threads {
                 }
             };
             let text = String::from_utf8_lossy(&buffer[..read]);
-            if let Some(sleep) = procfs::system_call(&text).and_then(wait::sleep) {
-                let sleep = throttled(known.pid, *tid, sleep);
+            let Some(call) = procfs::system_call(&text) else {
+                continue;
+            };
+            let sleep = wait::sleep(call).map(|sleep| throttled(known.pid, *tid, sleep));
+            self.turns.count(known.pid, sleep.as_ref());
+            if let Some(sleep) = sleep {
                 *known.tally.entry(sleep).or_default() += 1;
             }
         }
+        self.turns.sampled();
+    }
+
+    /// Who slept at which futex in the samples of the look.
+    pub fn turns(&self) -> Vec<TurnFigures> {
+        self.turns.figures()
     }
 
     /// Ends a look of so long.

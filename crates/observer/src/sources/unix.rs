@@ -9,8 +9,9 @@ use super::netlink::{attributes, dump, u32_at};
 
 const BY_FAMILY: u16 = 20;
 const MESSAGE_BYTES: usize = 16;
-/// What is asked for: the other end, the length, the memory.
-const SHOW: u32 = 0x4 | 0x10 | 0x20;
+/// What is asked for: the name, the other end, the length, the memory.
+const SHOW: u32 = 0x1 | 0x4 | 0x10 | 0x20;
+const NAME: u16 = 0;
 const PEER: u16 = 2;
 const LENGTH: u16 = 4;
 const MEMORY: u16 = 5;
@@ -22,6 +23,8 @@ pub struct UnixSocket {
     pub peer: u64,
     /// Bytes that were received and not read.
     pub received_bytes: u64,
+    /// Whether it has a name: of two ends, the one that was accepted has that of its listener.
+    pub is_named: bool,
     /// Bytes that may be sent and not read at the other end.
     pub send_limit_bytes: u64,
 }
@@ -53,6 +56,7 @@ fn socket(body: &[u8]) -> Option<(u64, UnixSocket)> {
     let mut socket = UnixSocket::default();
     for (kind, value) in attributes(rest) {
         match kind {
+            NAME => socket.is_named = true,
             PEER => socket.peer = u64::from(u32_at(value, 0)),
             LENGTH => socket.received_bytes = u64::from(u32_at(value, 0)),
             MEMORY => socket.send_limit_bytes = u64::from(u32_at(value, 12)),
@@ -60,6 +64,15 @@ fn socket(body: &[u8]) -> Option<(u64, UnixSocket)> {
         }
     }
     (socket.peer != 0).then(|| (u64::from(u32_at(body, 4)), socket))
+}
+
+/// Whether a socket is the side that connected, where its and the other end's names tell.
+pub fn asks(socket: &UnixSocket, peer: Option<&UnixSocket>) -> Option<bool> {
+    match (socket.is_named, peer?.is_named) {
+        (false, true) => Some(true),
+        (true, false) => Some(false),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +97,7 @@ mod tests {
         assert_eq!((mine.peer, its.peer), (inode(&far), inode(&near)));
         assert_eq!((mine.received_bytes, its.received_bytes), (0, 300));
         assert!(mine.send_limit_bytes > 300);
+        assert!(!mine.is_named && !its.is_named);
         assert_eq!(socket(&[0; 15]), None);
     }
 }

@@ -104,6 +104,10 @@ pub fn cases(seed: u64, port: u16) -> Vec<Case> {
         few_requests(draw, &address()),
         shared_core(draw),
         busy_disk(draw),
+        flushes(),
+        quiet_loop(draw, &address()),
+        turns_at_work(draw),
+        turns_asleep(draw),
     ];
     cases.extend([
         quota(draw),
@@ -113,6 +117,7 @@ pub fn cases(seed: u64, port: u16) -> Vec<Case> {
         dirty(draw),
     ]);
     cases.extend([idle(draw), paced(draw), thinking(draw, &address())]);
+    cases.extend([flushing(draw), pool(draw)]);
     cases
 }
 
@@ -245,6 +250,58 @@ fn busy_disk(draw: &mut Draw) -> Case {
     }
 }
 
+/// One flush after the other, on a disk that could take more.
+fn flushes() -> Case {
+    Case {
+        need: Need::File,
+        ..case(
+            "each write of 4 KiB is flushed".into(),
+            vec![part("flusher", "plant-flushes", &[&"FILE", &0])],
+            Expected::Stage("plant-flushes", &[14]),
+        )
+    }
+}
+
+/// A closed loop so quiet that no core is busy for a hundredth, found by looking at the machine.
+fn quiet_loop(draw: &mut Draw, address: &str) -> Case {
+    let sleep_ms = draw.between(30, 80);
+    Case {
+        asked: None,
+        ..case(
+            format!("of the whole machine: one request under way, an answer takes {sleep_ms} ms"),
+            vec![
+                part(
+                    "server",
+                    "plant-server",
+                    &[&address, &20, &(sleep_ms * 1000)],
+                ),
+                part("client", "plant-quiet", &[&address, &1, &0]),
+            ],
+            Expected::Loop("plant-quiet"),
+        )
+    }
+}
+
+/// Threads that share one core's worth of work among them, as those of Python do.
+fn turns_at_work(draw: &mut Draw) -> Case {
+    let (threads, work_us) = (draw.between(3, 6), draw.between(2_000, 6_000));
+    case(
+        format!("{threads} threads take turns, each works for {work_us} us"),
+        vec![part("turns", "plant-turns", &[&threads, &work_us, &0])],
+        Expected::Stage("plant-turns", &[15]),
+    )
+}
+
+/// The same, but who has its turn sleeps.
+fn turns_asleep(draw: &mut Draw) -> Case {
+    let (threads, sleep_us) = (draw.between(3, 6), draw.between(2_000, 6_000));
+    case(
+        format!("{threads} threads take turns, each sleeps for {sleep_us} us"),
+        vec![part("turns", "plant-turns", &[&threads, &10, &sleep_us])],
+        Expected::Stage("plant-turns", &[15]),
+    )
+}
+
 /// A pipe pipeline whose middle is throttled.
 fn quota(draw: &mut Draw) -> Case {
     let percent = draw.between(10, 30);
@@ -361,6 +418,30 @@ fn thinking(draw: &mut Draw, address: &str) -> Case {
             part("server", "plant-server", &[&address, &work_us, &0]),
             part("client", "plant-client", &[&address, &clients, &think_us]),
         ],
+        Expected::Nothing,
+    )
+}
+
+/// Control: a program that flushes what it writes now and then.
+fn flushing(draw: &mut Draw) -> Case {
+    let per_s = draw.between(5, 30);
+    Case {
+        need: Need::File,
+        ..case(
+            format!("control: {per_s} writes/s are flushed"),
+            vec![part("flusher", "plant-flushes", &[&"FILE", &per_s])],
+            Expected::Nothing,
+        )
+    }
+}
+
+/// Control: workers that wait at one condition variable, and work side by side for two thirds of a core.
+fn pool(draw: &mut Draw) -> Case {
+    let work_us = draw.between(1_000, 4_000);
+    let per_s = 160_000 / work_us;
+    case(
+        format!("control: 4 workers of a pool get 4 jobs of {work_us} us, {per_s} times/s"),
+        vec![part("pool", "plant-pool", &[&4, &work_us, &per_s])],
         Expected::Nothing,
     )
 }

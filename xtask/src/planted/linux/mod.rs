@@ -9,6 +9,7 @@ mod cases;
 mod oracles;
 mod part;
 mod stamped;
+mod workers;
 mod world;
 
 use std::net::TcpListener;

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::stamped;
+use super::{stamped, workers};
 use rustix::net::{AddressFamily, SocketFlags, SocketType, eth, socket_with};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use rustix::thread::{CpuSet, sched_setaffinity, set_name};
@@ -65,6 +65,9 @@ pub fn run(kind: &str, arguments: &[&str]) -> io::Result<()> {
         "packets" => packets(number(0)?),
         "disk-reader" => disk_readers(text(0)?, number(1)?, number(2)? as usize * BLOCK_BYTES),
         "disk-writer" => disk_writer(text(0)?),
+        "turns" => workers::turns(number(0)?, number(1)?, number(2)?),
+        "pool" => workers::pool(number(0)?, number(1)?, number(2)?),
+        "flusher" => workers::flusher(text(0)?, number(1)?),
         "ping-pong" => ping_pong(number(0)?),
         "sockets" => sockets(number(0)?),
         "stamped-source" => stamped::source(text(0)?, number(1)?, number(2)?),
