@@ -93,6 +93,16 @@ impl TestServer {
         }
     }
 
+    /// Does what is due by now; whether anything was sent.
+    pub(crate) fn timers(&mut self, now_ns: u64) -> bool {
+        let before = self.out.0.len();
+        for socket in self.sockets.values_mut() {
+            self.host.transmit(socket, now_ns, &mut self.out);
+        }
+        self.sockets.retain(|_, socket| !socket.is_dead());
+        self.out.0.len() > before
+    }
+
     /// Connections that are not over.
     pub(crate) fn open(&self) -> usize {
         self.sockets

@@ -56,7 +56,7 @@ impl World {
     /// One visit of the portal and what follows from it; whether anything happened.
     fn step(&mut self) -> bool {
         let now_ns = self.now_ns();
-        let mut worked = false;
+        let mut worked = self.server.timers(now_ns);
         while let Some(packet) = self.server.out.0.pop_front() {
             self.portal.packet(&packet, now_ns, &mut self.to_server);
             worked = true;
