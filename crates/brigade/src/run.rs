@@ -104,6 +104,7 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
         pipeline.set_kind(&nic, name, registry)?;
         if let Nic::Tap(interface) = kind {
             pipeline.set_option(&nic, "interface", OptionValue::text(interface))?;
+            pipeline.set_option(&nic, "offload", OptionValue::Flag(true))?;
             if let Some(tcp) = stage_of_kind(pipeline, "tcp") {
                 // The kernel behind the interface computes checksums and splits packets.
                 pipeline.set_option(&tcp, "offload", OptionValue::Flag(true))?;

@@ -44,7 +44,8 @@ impl Host {
 
     /// The same host, behind an interface that computes the checksums of TCP and splits packets that
     /// are larger than the other end takes: it sends such up to `mtu_bytes`, says of each by
-    /// [`PacketOut::split`] how, and leaves out the checksums of all.
+    /// [`PacketOut::split`] how, and leaves out the checksums of all. Nor does it verify those of TCP:
+    /// that is the caller's, who knows from the interface which packets have one ([`crate::flow::is_sound`]).
     pub fn offloading(address: Ipv4Addr, prefix_bits: u8, mtu_bytes: usize, seed: u64) -> Host {
         let split_bytes = NonZeroUsize::new(mtu_bytes.min(MTU_BYTES_MAX));
         Host::made(address, prefix_bits, mtu_bytes, seed, split_bytes)

@@ -43,7 +43,8 @@ pub struct Limits {
 /// What was refused or given up since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Packets dropped because they are not whole IPv4 packets.
+    /// Packets dropped because they are not whole IP packets, or, behind an interface that
+    /// offloads, because their TCP checksum is wrong.
     pub malformed_total: u64,
     /// Connections refused (RST) because the table was full or the stage is draining.
     pub refused_total: u64,
@@ -181,6 +182,18 @@ impl Tcp {
         now_ns: u64,
         out: &mut impl PacketOut,
     ) -> Option<Arrived> {
+        self.packet_from(packet, false, now_ns, out)
+    }
+
+    /// Handles a packet, which has no TCP checksum if it never left the machine (`is_local`): only
+    /// before an interface that offloads. Gives the slot whose connection got data by it.
+    pub fn packet_from(
+        &mut self,
+        packet: &[u8],
+        is_local: bool,
+        now_ns: u64,
+        out: &mut impl PacketOut,
+    ) -> Option<Arrived> {
         let Some(parsed) = flow::parse(packet) else {
             self.counters.malformed_total += 1;
             return None;
@@ -189,6 +202,10 @@ impl Tcp {
             self.host.receive(packet, None, now_ns, out);
             return None;
         };
+        if self.limits.offload && !is_local && !flow::is_sound(packet) {
+            self.counters.malformed_total += 1;
+            return None;
+        }
         match self.slot_for(&segment, now_ns) {
             Slot::Of(slot) => {
                 let socket = &mut self.connections[slot as usize].socket;

@@ -8,7 +8,7 @@ mod offload;
 use std::net::Ipv4Addr;
 
 pub(crate) use neighbours::Neighbours;
-pub(crate) use offload::{NOTHING, OFFLOAD_BYTES, offload};
+pub(crate) use offload::{NOTHING, OFFLOAD_BYTES, left_out, offload};
 
 /// Bytes of the header of a frame: two addresses and what follows.
 pub(crate) const HEADER_BYTES: usize = 14;
