@@ -1,17 +1,22 @@
-//! TCP's checksum (RFC 9293, section 3.1), for whoever computes or verifies it beside smoltcp.
+//! The checksum of TCP (RFC 9293, section 3.1) and of ICMPv6 (RFC 4443, section 2.3), for whoever
+//! computes or verifies it beside smoltcp.
 
-const PROTOCOL_TCP: u64 = 6;
-
-/// The sum over the addresses of an IP packet, TCP's number and the length of the segment, not yet
+/// The sum over the addresses of an IP packet, its protocol and the length of the segment, not yet
 /// complemented: what the interface that computes the rest wants to find in the checksum's place.
 /// `ip_bytes` is the length of the packet's header, which must be there.
 pub fn pseudo(packet: &[u8], ip_bytes: usize, segment_bytes: usize) -> u16 {
     fold(pseudo_sum(packet, ip_bytes, segment_bytes))
 }
 
-/// Whether the checksum of a TCP segment in an IP packet is right: the packet's header has `ip_bytes`
+/// The checksum of a segment in whose place for it zeros stand.
+pub fn of(packet: &[u8], ip_bytes: usize) -> u16 {
+    let segment = packet.get(ip_bytes..).unwrap_or(&[]);
+    !fold(pseudo_sum(packet, ip_bytes, segment.len()) + sum(segment))
+}
+
+/// Whether the checksum of a segment in an IP packet is right: the packet's header has `ip_bytes`
 /// bytes, the segment is what follows.
-pub(crate) fn is_right(packet: &[u8], ip_bytes: usize) -> bool {
+pub fn is_right(packet: &[u8], ip_bytes: usize) -> bool {
     let Some(segment) = packet.get(ip_bytes..) else {
         return false;
     };
@@ -20,12 +25,13 @@ pub(crate) fn is_right(packet: &[u8], ip_bytes: usize) -> bool {
 }
 
 fn pseudo_sum(packet: &[u8], ip_bytes: usize, segment_bytes: usize) -> u64 {
-    let addresses = match packet.first().map(|first| first >> 4) {
-        Some(4) => packet.get(12..20),
-        _ => packet.get(8..40),
-    };
     debug_assert!(ip_bytes <= packet.len());
-    sum(addresses.unwrap_or(&[])) + PROTOCOL_TCP + segment_bytes as u64
+    let (addresses, protocol) = match packet.first().map(|first| first >> 4) {
+        Some(4) => (packet.get(12..20), packet.get(9)),
+        _ => (packet.get(8..40), packet.get(6)),
+    };
+    let protocol = protocol.copied().unwrap_or(0);
+    sum(addresses.unwrap_or(&[])) + u64::from(protocol) + segment_bytes as u64
 }
 
 /// The sum of 16-bit words in network order; an odd byte at the end counts as if a zero followed.

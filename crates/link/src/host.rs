@@ -1,12 +1,12 @@
 //! One end of the wire: an address and the sockets that the caller lends to it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet, SocketStorage};
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Cidr};
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Cidr, Ipv6Cidr};
 
 use crate::device::{Link, PacketOut};
 use crate::{MTU_BYTES_MAX, Socket};
@@ -84,7 +84,16 @@ impl Host {
         }
     }
 
-    /// Its address.
+    /// The same host with an address of IPv6, too. Every other is behind the same wire.
+    pub fn and_v6(mut self, address: Ipv6Addr) -> Host {
+        self.interface.update_ip_addrs(|addresses| {
+            // The list holds one of two.
+            let _ = addresses.push(IpCidr::Ipv6(Ipv6Cidr::new(address, 0)));
+        });
+        self
+    }
+
+    /// Its address of IPv4.
     pub fn address(&self) -> Ipv4Addr {
         self.address
     }
@@ -149,12 +158,11 @@ impl Host {
         })
     }
 
-    /// Makes `socket` wait for a connection to `port`. The port must not be 0.
+    /// Makes `socket` wait for a connection to `port` at any of the host's addresses. The port must
+    /// not be 0.
     pub fn listen(&mut self, socket: &mut Socket, port: u16) -> Result<(), tcp::ListenError> {
         socket.renew();
-        socket
-            .tcp_mut()
-            .listen((IpAddress::Ipv4(self.address), port))
+        socket.tcp_mut().listen(port)
     }
 
     /// Makes `socket` connect from `port` to `remote`. Neither port may be 0.

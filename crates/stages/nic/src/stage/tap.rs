@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use brigade_messages::nic_tcp::Packet;
 use brigade_stage::{Builder, Input, Io, Kind, Message, OptionValue, Output, Stage, StageError};
 
-use super::{address, ports};
+use super::{address, address_v6, ports};
 use crate::device::Tap;
 use crate::pages::count_payload;
 use crate::state::tap::{Arrived, Departing, Ethernet, HEADER_BYTES};
@@ -28,6 +28,11 @@ pub fn tap_kind() -> Kind {
             "address",
             OptionValue::text("10.7.0.1"),
             "IPv4 address of the tcp stage",
+        )
+        .option(
+            "address_v6",
+            OptionValue::text("fd00:10:7::1"),
+            "IPv6 address of the tcp stage; nothing: no IPv6",
         )
         .option(
             "offload",
@@ -59,7 +64,8 @@ impl TapStage {
             to_tcp: b.output("to_tcp")?,
             from_tcp: b.input("from_tcp")?,
             tap,
-            ethernet: Ethernet::new(mac, address(b, "address")?),
+            ethernet: Ethernet::new(mac, address(b, "address")?)
+                .with_v6(address_v6(b, "address_v6")?),
             has_more: false,
         })
     }
@@ -104,6 +110,12 @@ impl TapStage {
                     }
                     io.release(page);
                 }
+                Arrived::Neighbour(answer) => {
+                    if let Some(answer) = answer {
+                        self.tap.write(&NOTHING, &answer);
+                    }
+                    io.release(page);
+                }
                 Arrived::Foreign => io.release(page),
             }
         }
@@ -127,6 +139,9 @@ impl TapStage {
                     count_payload(io, packet);
                 }
                 Some(Departing::Question(question)) => {
+                    self.tap.write(&NOTHING, &question);
+                }
+                Some(Departing::Solicitation(question)) => {
                     self.tap.write(&NOTHING, &question);
                 }
                 None => {}
