@@ -72,9 +72,11 @@ impl Tap {
         // Whoever may not say so (it takes CAP_NET_ADMIN) gets segments, as on any network.
         let fits = route::limit_packets(name, page_bytes).is_ok();
         let wanted = if fits { SUMS | SPLITS } else { SUMS };
-        // SAFETY: TUNSETOFFLOAD takes an integer of flags by value and touches no memory of ours;
-        // the number means that for a descriptor of the tun driver, which `file` is.
-        let set = unsafe { ioctl(&self.file, IntegerSetter::<SET_OFFLOAD>::new_usize(wanted)) };
+        // SAFETY: TUNSETOFFLOAD takes an integer of flags by value and touches no memory of ours.
+        let setter = unsafe { IntegerSetter::<SET_OFFLOAD>::new_usize(wanted) };
+        // SAFETY: `file` is a descriptor of the tun driver, for which the number means TUNSETOFFLOAD;
+        // the setter holds what that call wants.
+        let set = unsafe { ioctl(&self.file, setter) };
         set.map_err(|source| NicError::Tap {
             name: name.to_owned(),
             source,
