@@ -66,7 +66,7 @@ fn nic(text: &str) -> Result<Nic, String> {
 /// Arguments of `run`.
 #[derive(Debug, Clone, Args)]
 pub struct RunArgs {
-    /// web, echo, synthetic, or a file with a pipeline.
+    /// web, echo, bulk, synthetic, or a file with a pipeline.
     #[arg(default_value = "web")]
     pub pipeline: String,
     /// Address and port to listen on (port 0: any free one).

@@ -37,7 +37,9 @@ pub enum Error {
     #[error("the kernel refused to deliver signals: {0}")]
     Signals(std::io::Error),
     /// No such pipeline.
-    #[error("there is no pipeline `{0}`; give web, echo, synthetic, or a file that ends in .toml")]
+    #[error(
+        "there is no pipeline `{0}`; give web, echo, bulk, synthetic, or a file that ends in .toml"
+    )]
     NoPipeline(String),
     /// An argument does not fit the pipeline.
     #[error(

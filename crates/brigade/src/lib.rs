@@ -15,6 +15,7 @@
 //!
 //! The program is then run like `brigade` itself: `own_program run my_pipeline.toml`.
 
+mod bulk;
 mod cli;
 mod echo;
 mod emulated;

@@ -9,6 +9,7 @@ use crate::Error;
 
 const WEB: &str = include_str!("../../../pipelines/web.toml");
 const ECHO: &str = include_str!("../../../pipelines/echo.toml");
+const BULK: &str = include_str!("../../../pipelines/bulk.toml");
 const SYNTHETIC: &str = include_str!("../../../pipelines/synthetic.toml");
 const POPULATE: &str = include_str!("../../../pipelines/populate.toml");
 
@@ -17,6 +18,7 @@ pub fn named(name: &str, registry: &Registry) -> Result<Pipeline, Error> {
     let (text, file) = match name {
         "web" => (WEB.to_owned(), "web.toml"),
         "echo" => (ECHO.to_owned(), "echo.toml"),
+        "bulk" => (BULK.to_owned(), "bulk.toml"),
         "synthetic" => (SYNTHETIC.to_owned(), "synthetic.toml"),
         file if file.ends_with(".toml") => (read(Path::new(file))?, file),
         other => return Err(Error::NoPipeline(other.to_owned())),

@@ -2,7 +2,7 @@
 
 use brigade_stage::Registry;
 
-use crate::{echo, load};
+use crate::{bulk, echo, load};
 
 /// The kinds of stages that Brigade brings. Add your own to it and hand it to [`crate::main`].
 pub fn registry() -> Registry {
@@ -15,6 +15,7 @@ pub fn registry() -> Registry {
         .add(brigade_tcp::kind())
         .add(brigade_http::kind())
         .add(echo::kind())
+        .add(bulk::kind())
         .add(brigade_bookstore::kind())
         .add(brigade_bookstore::populate_kind())
         .add(brigade_db::kind())

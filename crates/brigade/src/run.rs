@@ -104,6 +104,7 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
         pipeline.set_kind(&nic, name, registry)?;
         if let Nic::Tap(interface) = kind {
             pipeline.set_option(&nic, "interface", OptionValue::text(interface))?;
+            pipeline.set_option(&nic, "offload", OptionValue::Flag(true))?;
             if let Some(tcp) = stage_of_kind(pipeline, "tcp") {
                 // The kernel behind the interface computes checksums and splits packets.
                 pipeline.set_option(&tcp, "offload", OptionValue::Flag(true))?;
@@ -281,8 +282,9 @@ fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), E
     }
     if let Some(Nic::Tap(interface)) = &args.nic {
         println!(
-            "brigade: http://10.7.0.1/ behind {interface}, once it has an address: \
-             ip addr add 10.7.0.2/24 dev {interface}; ip link set {interface} up"
+            "brigade: http://10.7.0.1/ and http://[fd00:10:7::1]/ behind {interface}, once it has addresses: \
+             ip link set {interface} up; ip addr add 10.7.0.2/24 dev {interface}; \
+             ip addr add fd00:10:7::2/64 dev {interface}"
         );
     }
     println!("brigade: `brigade top` shows the pipeline at work; Ctrl-C ends it");

@@ -91,9 +91,10 @@ impl<O: PacketOut> Device for Link<'_, O> {
         capabilities.medium = Medium::Ip;
         capabilities.max_transmission_unit = self.mtu_bytes;
         capabilities.segmentation.tcpv4 = self.split_bytes;
+        capabilities.segmentation.tcpv6 = self.split_bytes;
         if self.split_bytes.is_some() {
-            // Computed by the interface; what arrives is still verified.
-            capabilities.checksum.tcp = Checksum::Rx;
+            // Computed by the interface; what arrives is verified before it is given to smoltcp.
+            capabilities.checksum.tcp = Checksum::None;
         }
         capabilities
     }

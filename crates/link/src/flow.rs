@@ -1,18 +1,41 @@
-//! Whose packet is it? The little of IPv4 and TCP that is read before smoltcp reads the rest.
+//! Whose packet is it? The little of IP and TCP that is read before smoltcp reads the rest.
 
-use std::net::Ipv4Addr;
+use std::hash::{Hash, Hasher};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::checksum;
 
 /// The 4-tuple that names a TCP connection, as in the packets that arrive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Flow {
     /// Address of the sender.
-    pub source: Ipv4Addr,
+    pub source: IpAddr,
     /// Port of the sender.
     pub source_port: u16,
     /// Address of the receiver.
-    pub destination: Ipv4Addr,
+    pub destination: IpAddr,
     /// Port of the receiver.
     pub destination_port: u16,
+}
+
+impl Hash for Flow {
+    /// One word for the addresses of IPv4 and one for the ports: a table of flows is looked into for
+    /// every packet.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let ports = u32::from(self.source_port) << 16 | u32::from(self.destination_port);
+        match (self.source, self.destination) {
+            (IpAddr::V4(source), IpAddr::V4(destination)) => {
+                state.write_u64(
+                    u64::from(source.to_bits()) << 32 | u64::from(destination.to_bits()),
+                );
+            }
+            (source, destination) => {
+                source.hash(state);
+                destination.hash(state);
+            }
+        }
+        state.write_u32(ports);
+    }
 }
 
 /// A TCP segment's flow and what decides about its fate.
@@ -39,23 +62,53 @@ const FIN_SYN_RST_ACK: u8 = 0x17;
 const SYN: u8 = 0x02;
 const PROTOCOL_TCP: u8 = 6;
 const MORE_FRAGMENTS_AND_OFFSET: u16 = 0x3fff;
+const IPV6_BYTES: usize = 40;
+/// The extension header of a fragment (RFC 8200, section 4.5).
+const FRAGMENT: u8 = 44;
 
-/// Looks whose packet it is; `None` for what must be dropped: not IPv4, lengths that contradict
-/// each other, a fragment. Checksums are left to smoltcp.
+/// Looks whose packet it is; `None` for what must be dropped: not IP, lengths that contradict
+/// each other, a fragment. Checksums are left to smoltcp, or to [`is_sound`].
 pub fn parse(packet: &[u8]) -> Option<Parsed> {
-    let first = *packet.first()?;
-    let header_bytes = usize::from(first & 0x0f) * 4;
-    let total_bytes = usize::from(word(packet, 2)?);
-    let is_fragment = word(packet, 6)? & MORE_FRAGMENTS_AND_OFFSET != 0;
-    if first >> 4 != 4 || header_bytes < 20 || total_bytes < header_bytes || is_fragment {
-        return None;
-    }
-    let segment = packet.get(header_bytes..total_bytes)?;
-    if *packet.get(9)? != PROTOCOL_TCP {
+    let (header_bytes, end) = bounds(packet)?;
+    let segment = packet.get(header_bytes..end)?;
+    let (protocol, source, destination) = match header_bytes {
+        IPV6_BYTES if packet[0] >> 4 == 6 => {
+            (packet[6], v6(packet, 8)?.into(), v6(packet, 24)?.into())
+        }
+        _ => (packet[9], v4(packet, 12)?.into(), v4(packet, 16)?.into()),
+    };
+    if protocol != PROTOCOL_TCP {
         return Some(Parsed::Other);
     }
-    let (source, destination) = (address(packet, 12)?, address(packet, 16)?);
     Some(tcp(segment, source, destination).map_or(Parsed::Other, Parsed::Tcp))
+}
+
+/// Whether the TCP checksum of a packet is right that [`parse`] takes for a segment.
+pub fn is_sound(packet: &[u8]) -> bool {
+    bounds(packet).is_some_and(|(header_bytes, end)| {
+        let packet = packet.get(..end);
+        packet.is_some_and(|packet| checksum::is_right(packet, header_bytes))
+    })
+}
+
+/// Where the header of IP ends, and where the packet does.
+fn bounds(packet: &[u8]) -> Option<(usize, usize)> {
+    let first = *packet.first()?;
+    let (header_bytes, end, is_fragment) = match first >> 4 {
+        4 => (
+            usize::from(first & 0x0f) * 4,
+            usize::from(word(packet, 2)?),
+            word(packet, 6)? & MORE_FRAGMENTS_AND_OFFSET != 0,
+        ),
+        6 => (
+            IPV6_BYTES,
+            IPV6_BYTES + usize::from(word(packet, 4)?),
+            *packet.get(6)? == FRAGMENT,
+        ),
+        _ => return None,
+    };
+    let is_whole = header_bytes >= 20 && header_bytes <= end && end <= packet.len();
+    (is_whole && !is_fragment).then_some((header_bytes, end))
 }
 
 /// Bytes of data in a packet: what a copy of it is counted as.
@@ -66,7 +119,7 @@ pub fn payload_bytes(packet: &[u8]) -> usize {
     }
 }
 
-fn tcp(segment: &[u8], source: Ipv4Addr, destination: Ipv4Addr) -> Option<Segment> {
+fn tcp(segment: &[u8], source: IpAddr, destination: IpAddr) -> Option<Segment> {
     let header_bytes = usize::from(*segment.get(12)? >> 4) * 4;
     if header_bytes < 20 {
         return None;
@@ -87,9 +140,14 @@ fn word(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(bytes.get(at..at + 2)?.try_into().ok()?))
 }
 
-fn address(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
+fn v4(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
     let octets: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
     Some(Ipv4Addr::from(octets))
+}
+
+fn v6(bytes: &[u8], at: usize) -> Option<Ipv6Addr> {
+    let octets: [u8; 16] = bytes.get(at..at + 16)?.try_into().ok()?;
+    Some(Ipv6Addr::from(octets))
 }
 
 #[cfg(test)]
@@ -126,6 +184,65 @@ mod tests {
             assert_eq!(segment.payload_bytes, 3);
             assert_eq!(payload_bytes(&packet(options, SYN)), 3);
             assert!(segment.is_opening);
+        }
+    }
+
+    /// The same segment in an IPv6 packet.
+    fn packet_v6() -> Vec<u8> {
+        let mut bytes = [vec![0; 40], packet(0, SYN)[20..].to_vec()].concat();
+        bytes[0] = 0x60;
+        bytes[5] = 23;
+        bytes[6] = PROTOCOL_TCP;
+        bytes[8..24].copy_from_slice(&Ipv6Addr::LOCALHOST.octets());
+        bytes[24..40].copy_from_slice(&Ipv6Addr::new(0xfd00, 0x10, 7, 0, 0, 0, 0, 1).octets());
+        bytes
+    }
+
+    #[test]
+    fn a_segment_in_ipv6_is_found_unless_it_is_cut_or_a_fragment() {
+        let whole = packet_v6();
+        let Some(Parsed::Tcp(segment)) = parse(&whole) else {
+            panic!("no segment");
+        };
+        assert_eq!(segment.flow.source, Ipv6Addr::LOCALHOST);
+        assert_eq!(
+            (segment.flow.source_port, segment.payload_bytes),
+            (0x1234, 3)
+        );
+        for length in 0..whole.len() {
+            assert_eq!(parse(&whole[..length]), None, "cut to {length} bytes");
+        }
+        let mut other = whole;
+        other[6] = FRAGMENT;
+        assert_eq!(parse(&other), None);
+        other[6] = 58;
+        assert_eq!(parse(&other), Some(Parsed::Other));
+    }
+
+    #[test]
+    fn no_packet_however_mutated_panics() {
+        let mut bits = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(1, |since| since.as_nanos() as u64);
+        println!("seed {bits}");
+        let mut next = || {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (bits >> 33) as usize
+        };
+        for _ in 0..50_000 {
+            let mut bytes = match next() % 2 {
+                0 => packet((next() % 11) as u8, SYN),
+                _ => packet_v6(),
+            };
+            for _ in 0..next() % 6 {
+                let at = next() % bytes.len();
+                bytes[at] = next() as u8;
+            }
+            bytes.truncate(next() % (bytes.len() + 1));
+            is_sound(&bytes);
+            if let Some(Parsed::Tcp(segment)) = parse(&bytes) {
+                assert!(segment.payload_bytes < bytes.len());
+            }
         }
     }
 

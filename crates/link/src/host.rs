@@ -1,12 +1,12 @@
 //! One end of the wire: an address and the sockets that the caller lends to it.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroUsize;
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet, SocketStorage};
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
-use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Cidr};
+use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Cidr, Ipv6Cidr};
 
 use crate::device::{Link, PacketOut};
 use crate::{MTU_BYTES_MAX, Socket};
@@ -44,7 +44,8 @@ impl Host {
 
     /// The same host, behind an interface that computes the checksums of TCP and splits packets that
     /// are larger than the other end takes: it sends such up to `mtu_bytes`, says of each by
-    /// [`PacketOut::split`] how, and leaves out the checksums of all.
+    /// [`PacketOut::split`] how, and leaves out the checksums of all. Nor does it verify those of TCP:
+    /// that is the caller's, who knows from the interface which packets have one ([`crate::flow::is_sound`]).
     pub fn offloading(address: Ipv4Addr, prefix_bits: u8, mtu_bytes: usize, seed: u64) -> Host {
         let split_bytes = NonZeroUsize::new(mtu_bytes.min(MTU_BYTES_MAX));
         Host::made(address, prefix_bits, mtu_bytes, seed, split_bytes)
@@ -83,7 +84,16 @@ impl Host {
         }
     }
 
-    /// Its address.
+    /// The same host with an address of IPv6, too. Every other is behind the same wire.
+    pub fn and_v6(mut self, address: Ipv6Addr) -> Host {
+        self.interface.update_ip_addrs(|addresses| {
+            // The list holds one of two.
+            let _ = addresses.push(IpCidr::Ipv6(Ipv6Cidr::new(address, 0)));
+        });
+        self
+    }
+
+    /// Its address of IPv4.
     pub fn address(&self) -> Ipv4Addr {
         self.address
     }
@@ -148,12 +158,11 @@ impl Host {
         })
     }
 
-    /// Makes `socket` wait for a connection to `port`. The port must not be 0.
+    /// Makes `socket` wait for a connection to `port` at any of the host's addresses. The port must
+    /// not be 0.
     pub fn listen(&mut self, socket: &mut Socket, port: u16) -> Result<(), tcp::ListenError> {
         socket.renew();
-        socket
-            .tcp_mut()
-            .listen((IpAddress::Ipv4(self.address), port))
+        socket.tcp_mut().listen(port)
     }
 
     /// Makes `socket` connect from `port` to `remote`. Neither port may be 0.

@@ -29,6 +29,7 @@
 //! - Without fragment reassembly a fragment is taken for a whole packet; [`flow::parse`] refuses
 //!   fragments.
 
+pub mod checksum;
 pub mod flow;
 
 mod deadlines;

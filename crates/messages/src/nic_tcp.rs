@@ -13,8 +13,9 @@ pub struct Packet {
     pub nic_queue_ns: u32,
     /// Time the nic worked on the packet, in nanoseconds (0 downwards).
     pub nic_service_ns: u32,
-    /// 0: the packet is complete. Else the interface is to compute its TCP checksum, and to split its
-    /// data into segments of so many bytes (downwards).
+    /// 0: the packet is complete. Else its TCP checksum is not there, and its data is to be split into
+    /// segments of so many bytes. Downwards the interface is to do both; upwards it was left out,
+    /// because the packet never left the machine.
     pub segment_bytes: u32,
 }
 

@@ -4,6 +4,7 @@
 //! take turns, round after round, so that what else the machine does falls on all of them alike; a
 //! table shows the median of the rounds and, after it, the least and the greatest.
 
+mod bulk;
 pub(crate) mod child;
 mod cohort;
 mod connections;
@@ -36,7 +37,7 @@ pub struct Figure {
 }
 
 /// All figures, in the order of the README.
-pub static FIGURES: [Figure; 13] = [
+pub static FIGURES: [Figure; 14] = [
     Figure {
         name: "pages",
         what: "pages/s and CPU time per page, fused and spread",
@@ -96,6 +97,12 @@ pub static FIGURES: [Figure; 13] = [
         what: "the shop beside the same shop on axum and Linux TCP, and nginx for a static page",
         runs_brigade: true,
         measure: rival::measure,
+    },
+    Figure {
+        name: "bulk",
+        what: "bytes per second over a tap interface, both ways, beside Linux's own TCP",
+        runs_brigade: true,
+        measure: bulk::measure,
     },
     Figure {
         name: "overload",

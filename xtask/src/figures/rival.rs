@@ -19,7 +19,7 @@ const ROUNDS: usize = 5;
 const RUN_S: &str = "3";
 const CONNECTIONS: &str = "16";
 /// Ticks of /proc/stat in a second; the kernel's constant towards programs.
-const TICKS_PER_S: f64 = 100.0;
+pub(super) const TICKS_PER_S: f64 = 100.0;
 
 /// What the client asks for.
 #[derive(Clone, Copy, PartialEq)]
@@ -374,7 +374,7 @@ fn milliseconds(text: &str) -> f64 {
 }
 
 /// Ticks in which core 0 was not idle.
-fn core_ticks() -> Result<u64, Error> {
+pub(super) fn core_ticks() -> Result<u64, Error> {
     let path = "/proc/stat".to_owned();
     let text = std::fs::read_to_string(&path).map_err(|source| Error::Proc { path, source })?;
     let line = text

@@ -1,13 +1,17 @@
 //! `--nic tap:NAME`: the host's own programs reach Brigade through a network interface.
 //!
-//! It takes root, for a network namespace, and `ip`, `ping` and `curl`; otherwise the tests skip
-//! themselves and say so.
+//! It takes root, for a network namespace, and `ip`, `ping` and `curl`, some also `wrk` or `ethtool`;
+//! otherwise the tests skip themselves and say so.
 
-use std::io::{BufRead as _, BufReader};
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::AsFd as _;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::channel;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::{TempDir, tempdir};
 
 use crate::process::WATCHDOG;
@@ -63,6 +67,9 @@ impl Village {
         told.recv_timeout(WATCHDOG)
             .map_err(|_| "it does not start".to_owned())?;
         village.inside("ip", &["addr", "add", "10.7.0.2/24", "dev", "bt0"])?;
+        // Nobody else is there who could have the address.
+        let v6 = ["addr", "add", "fd00:10:7::2/64", "dev", "bt0", "nodad"];
+        village.inside("ip", &v6)?;
         village.inside("ip", &["link", "set", "bt0", "up"])?;
         Ok(village)
     }
@@ -71,6 +78,17 @@ impl Village {
     fn inside(&self, program: &str, arguments: &[&str]) -> Result<String, String> {
         let words = [&["netns", "exec", &self.namespace, program], arguments].concat();
         run("ip", &words)
+    }
+
+    /// Runs a client of this process's own in the namespace.
+    fn client<T: Send>(&self, client: impl FnOnce() -> T + Send) -> T {
+        let file = File::open(format!("/run/netns/{}", self.namespace)).expect("the namespace");
+        let inside = move || {
+            move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Network))
+                .expect("this thread may go into the namespace");
+            client()
+        };
+        std::thread::scope(|scope| scope.spawn(inside).join().expect("a client"))
     }
 
     /// Asks for an orderly end.
@@ -122,6 +140,18 @@ fn village(name: &str, arguments: &[&str]) -> Option<Village> {
     Some(Village::found(name, arguments).unwrap_or_else(|reason| panic!("{reason}")))
 }
 
+/// Whether a program is there; if not, says what is left out.
+fn has(program: &str) -> bool {
+    let found = Command::new(program).arg("--version").output().is_ok();
+    if !found {
+        eprintln!("SKIPPED: what takes `{program}`, which is not here");
+    }
+    found
+}
+
+/// Brigade's addresses, as in a URL.
+const HOSTS: [&str; 2] = ["10.7.0.1", "[fd00:10:7::1]"];
+
 #[test]
 fn the_host_pings_it_and_asks_it_for_pages() {
     let shop = ["web", "--disk", "mem:64M", "--items", "20"];
@@ -133,19 +163,24 @@ fn the_host_pings_it_and_asks_it_for_pages() {
             .inside(program, arguments)
             .unwrap_or_else(|reason| panic!("{reason}"))
     };
-    let pings = ask("ping", &["-c", "3", "-i", "0.2", "-W", "5", "10.7.0.1"]);
-    assert!(pings.contains(" 0% packet loss"), "{pings}");
-    let page = ask(
-        "curl",
-        &["-s", "--max-time", "60", "http://10.7.0.1/product/7"],
-    );
-    assert!(page.contains("</html>"), "{page}");
-    // A body of many segments, again over the same connection, with small and with large frames.
-    for mtu in ["1500", "600", "9000"] {
+    for host in HOSTS {
+        let bare = host.trim_matches(['[', ']']);
+        let pings = ask("ping", &["-c", "3", "-i", "0.2", "-W", "5", bare]);
+        assert!(pings.contains(" 0% packet loss"), "{pings}");
+        let page = format!("http://{host}/product/7");
+        let page = ask("curl", &["-s", "-g", "--max-time", "60", &page]);
+        assert!(page.contains("</html>"), "{page}");
+    }
+    // A body of many segments, again over the same connection, with small and with large frames. (A
+    // network of IPv6 has frames of at least 1,280 bytes, and the address goes with it.)
+    let mtus = ["1500", "9000", "1500", "9000", "600"];
+    for (i, mtu) in mtus.iter().enumerate() {
         ask("ip", &["link", "set", "bt0", "mtu", mtu]);
-        let address = "http://10.7.0.1/";
+        let address = format!("http://{}/", HOSTS[usize::from(i == 0 || i == 1)]);
+        let address = address.as_str();
         let sizes = [
             "-s",
+            "-g",
             "--max-time",
             "60",
             "-w",
@@ -171,21 +206,94 @@ fn what_is_sent_to_it_comes_back_whole() {
         return;
     };
     let body = "0123456789abcdef".repeat(500);
-    let sent = [
-        "-s",
-        "--max-time",
-        "60",
-        "--data-binary",
-        &body,
-        "http://10.7.0.1/",
-    ];
-    let back = village
-        .inside("curl", &sent)
-        .unwrap_or_else(|reason| panic!("{reason}"));
-    assert!(back.contains(&body), "{} bytes came back", back.len());
+    let there_and_back = || {
+        for host in HOSTS {
+            let url = format!("http://{host}/");
+            let sent = ["-s", "-g", "--max-time", "60", "--data-binary", &body, &url];
+            let back = village
+                .inside("curl", &sent)
+                .unwrap_or_else(|reason| panic!("{reason}"));
+            assert!(back.contains(&body), "{} bytes came back", back.len());
+        }
+    };
+    there_and_back();
+    // The same with checksums and segments by the kernel, as for packets from elsewhere.
+    if has("ethtool") {
+        for feature in ["tso", "tx"] {
+            village
+                .inside("ethtool", &["-K", "bt0", feature, "off"])
+                .unwrap_or_else(|reason| panic!("{reason}"));
+            there_and_back();
+        }
+    }
     // A port that nobody listens on is refused, not ignored.
     let other = ["-s", "--max-time", "20", "http://10.7.0.1:81/"];
     let refused = village.inside("curl", &other);
     assert!(refused.is_err());
+    village.end();
+}
+
+#[test]
+fn many_at_once_get_right_answers_by_ipv4_and_ipv6() {
+    if !has("wrk") {
+        return;
+    }
+    let shop = ["web", "--disk", "mem:64M", "--items", "20"];
+    for (pipeline, path) in [(&shop[..], "product/7"), (&["echo"][..], "some/path")] {
+        let Some(village) = village("many", pipeline) else {
+            return;
+        };
+        for host in HOSTS {
+            let url = format!("http://{host}/{path}");
+            let load = ["-t", "1", "-c", "16", "-d", "1s", "--timeout", "30s", &url];
+            let said = village
+                .inside("wrk", &load)
+                .unwrap_or_else(|reason| panic!("{reason}"));
+            let requests = said
+                .lines()
+                .find_map(|line| line.split_once(" requests in"));
+            let requests = requests.and_then(|(number, _)| number.trim().parse::<u64>().ok());
+            assert!(requests.is_some_and(|requests| requests > 0), "{said}");
+            assert!(
+                !said.contains("Non-2xx") && !said.contains("Socket errors"),
+                "{said}"
+            );
+        }
+        village.end();
+    }
+}
+
+#[test]
+fn bulk_comes_whole_both_ways_by_ipv4_and_ipv6() {
+    const BYTES: usize = 8 << 20;
+    let Some(village) = village("bulk", &["bulk"]) else {
+        return;
+    };
+    for host in HOSTS {
+        let (down, count) = village.client(|| {
+            let connect = || {
+                let stream = TcpStream::connect(format!("{host}:80")).expect("a connection");
+                stream.set_read_timeout(Some(WATCHDOG)).expect("a time");
+                stream
+            };
+            let mut stream = connect();
+            stream.write_all(b"d").expect("sent");
+            let mut down = vec![0; BYTES];
+            stream.read_exact(&mut down).expect("bytes without end");
+            drop(stream);
+            let mut stream = connect();
+            stream.write_all(&vec![b'u'; BYTES]).expect("sent");
+            stream.shutdown(Shutdown::Write).expect("an end");
+            let mut count = String::new();
+            stream.read_to_string(&mut count).expect("a count");
+            (down, count)
+        });
+        let wrong = down
+            .iter()
+            .enumerate()
+            .find(|(i, byte)| **byte != (i % 251) as u8);
+        assert_eq!(wrong, None, "{host}");
+        assert_eq!(count, BYTES.to_string(), "{host}");
+    }
     village.end();
 }

@@ -5,14 +5,21 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags, open};
 use rustix::io::{Errno, readv, writev};
-use rustix::ioctl::{Updater, ioctl};
+use rustix::ioctl::{IntegerSetter, Updater, ioctl};
 
 use crate::NicError;
+use crate::route;
 
 /// `TUNSETIFF`.
 const SET_INTERFACE: u32 = 0x4004_54ca;
 /// `IFF_TAP | IFF_NO_PI | IFF_VNET_HDR`: Ethernet frames behind a `struct virtio_net_hdr`.
 const TAP: i16 = 0x0002 | 0x1000 | 0x4000;
+/// `TUNSETOFFLOAD`.
+const SET_OFFLOAD: u32 = 0x4004_54d0;
+/// `TUN_F_CSUM`: TCP's checksums need not be computed.
+const SUMS: usize = 1;
+/// `TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN`: neither need TCP's data be split.
+const SPLITS: usize = 2 | 4 | 8;
 /// `IFNAMSIZ`, with the zero at the end.
 const NAME_BYTES: usize = 16;
 
@@ -57,6 +64,23 @@ impl Tap {
         // updater holds what that call wants.
         unsafe { ioctl(&file, update) }.map_err(refused)?;
         Ok(Tap { file })
+    }
+
+    /// Has the kernel hand over packets of TCP as its own programs send them: without a checksum,
+    /// and, if it can be told to keep within a page, not yet split into segments.
+    pub(crate) fn take_whole(&self, name: &str, page_bytes: usize) -> Result<(), NicError> {
+        // Whoever may not say so (it takes CAP_NET_ADMIN) gets segments, as on any network.
+        let fits = route::limit_packets(name, page_bytes).is_ok();
+        let wanted = if fits { SUMS | SPLITS } else { SUMS };
+        // SAFETY: TUNSETOFFLOAD takes an integer of flags by value and touches no memory of ours.
+        let setter = unsafe { IntegerSetter::<SET_OFFLOAD>::new_usize(wanted) };
+        // SAFETY: `file` is a descriptor of the tun driver, for which the number means TUNSETOFFLOAD;
+        // the setter holds what that call wants.
+        let set = unsafe { ioctl(&self.file, setter) };
+        set.map_err(|source| NicError::Tap {
+            name: name.to_owned(),
+            source,
+        })
     }
 
     /// Reads a frame: its header, and what follows; none when there is none. Gives the length of

@@ -29,6 +29,16 @@ pub enum NicError {
         /// What it is.
         text: String,
     },
+    /// Not an address of Brigade's own network.
+    #[error(
+        "nic: option `{option}` is {text:?}; write an IPv6 address, like fd00:10:7::1, or nothing"
+    )]
+    AddressV6 {
+        /// The option.
+        option: &'static str,
+        /// What it is.
+        text: String,
+    },
     /// A number is out of range.
     #[error("nic: option `{option}` is {value}; write a number from {min} to {max}")]
     Range {

@@ -28,6 +28,7 @@ mod calls;
 mod device;
 mod error;
 mod pages;
+mod route;
 mod stage;
 #[cfg(test)]
 mod test_server;

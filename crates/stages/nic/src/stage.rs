@@ -2,7 +2,7 @@
 
 mod tap;
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 use std::os::fd::BorrowedFd;
 use std::sync::mpsc::Sender;
 
@@ -265,6 +265,18 @@ fn address(b: &Builder<'_>, option: &'static str) -> Result<Ipv4Addr, StageError
     Ok(text
         .parse()
         .map_err(|_| NicError::Address { option, text })?)
+}
+
+/// An address of IPv6, or nothing.
+fn address_v6(b: &Builder<'_>, option: &'static str) -> Result<Option<Ipv6Addr>, StageError> {
+    let text = b.text(option)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let address = text.parse();
+    Ok(Some(
+        address.map_err(|_| NicError::AddressV6 { option, text })?,
+    ))
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, NicError> {

@@ -6,6 +6,11 @@ pub enum TcpError {
     /// The address is not an IPv4 address a host can have.
     #[error("tcp: option `address` is {0:?}; write an IPv4 address of one host, like 10.7.0.1")]
     Address(String),
+    /// The address is not an IPv6 address a host can have.
+    #[error(
+        "tcp: option `address_v6` is {0:?}; write an IPv6 address of one host, like fd00:10:7::1, or nothing"
+    )]
+    AddressV6(String),
     /// A number is out of range.
     #[error("tcp: option `{option}` is {value}; write a number from {min} to {max}")]
     Range {

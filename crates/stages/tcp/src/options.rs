@@ -1,6 +1,6 @@
 //! The options of a tcp stage: declared, read and checked.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use brigade_stage::{Builder, Kind, OptionValue, StageError};
 
@@ -14,6 +14,11 @@ pub(crate) fn declare(kind: Kind) -> Kind {
         "address",
         OptionValue::text("10.7.0.1"),
         "Brigade's own IPv4 address",
+    )
+    .option(
+        "address_v6",
+        OptionValue::text("fd00:10:7::1"),
+        "Brigade's own IPv6 address; nothing: no IPv6",
     )
     .option(
         "port",
@@ -68,6 +73,7 @@ pub(crate) fn read(b: &Builder<'_>) -> Result<Limits, StageError> {
     let connections_max = number(b, "connections_max", 1, 1_000_000)?;
     Ok(Limits {
         address: address(&b.text("address")?)?,
+        address_v6: address_v6(&b.text("address_v6")?)?,
         port: u16::try_from(number(b, "port", 1, 65_535)?)?,
         mtu_bytes: mtu_bytes(b.page_bytes("to_nic"))?,
         connections_max: usize::try_from(connections_max)?,
@@ -107,6 +113,19 @@ fn address(text: &str) -> Result<Ipv4Addr, TcpError> {
     }
 }
 
+fn address_v6(text: &str) -> Result<Option<Ipv6Addr>, TcpError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let refused = || TcpError::AddressV6(text.to_owned());
+    let address = text.parse::<Ipv6Addr>().map_err(|_| refused())?;
+    let is_host = !address.is_unspecified() && !address.is_multicast() && !address.is_loopback();
+    match is_host {
+        true => Ok(Some(address)),
+        false => Err(refused()),
+    }
+}
+
 fn mtu_bytes(page_bytes: usize) -> Result<usize, TcpError> {
     if page_bytes < 576 {
         Err(TcpError::PageBytes(page_bytes))
@@ -131,6 +150,15 @@ mod tests {
             "::1",
         ] {
             assert_eq!(address(text), Err(TcpError::Address(text.to_owned())));
+        }
+    }
+
+    #[test]
+    fn ipv6_may_be_left_out_and_is_an_address_of_one_host() {
+        assert_eq!(address_v6(""), Ok(None));
+        assert!(address_v6("fd00:10:7::1").is_ok_and(|address| address.is_some()));
+        for text in ["::", "::1", "ff02::1", "10.7.0.1", "fd00:"] {
+            assert_eq!(address_v6(text), Err(TcpError::AddressV6(text.to_owned())));
         }
     }
 }

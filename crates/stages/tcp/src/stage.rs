@@ -89,7 +89,8 @@ impl TcpStage {
                 .payload()
                 .get(..header.length_bytes as usize)
                 .unwrap_or(&[]);
-            let arrived = self.tcp.packet(packet, now_ns, &mut out);
+            let is_local = header.segment_bytes > 0;
+            let arrived = self.tcp.packet_from(packet, is_local, now_ns, &mut out);
             if let Some(arrived) = arrived {
                 io.count_copy(arrived.payload_bytes);
                 let service_ns = io.clock_ns().saturating_sub(now_ns);

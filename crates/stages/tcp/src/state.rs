@@ -4,7 +4,7 @@ mod admission;
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use brigade_link::{Deadlines, Flow, Host, PacketOut, Sent, Socket, duration, flow, tcp::State};
 use brigade_messages::Timings;
@@ -18,6 +18,8 @@ use admission::{HANDSHAKE_NS, Slot};
 pub struct Limits {
     /// Its own address.
     pub address: Ipv4Addr,
+    /// The same for IPv6, if it is there.
+    pub address_v6: Option<Ipv6Addr>,
     /// The port that connections are accepted on.
     pub port: u16,
     /// The largest packet, in bytes.
@@ -43,7 +45,8 @@ pub struct Limits {
 /// What was refused or given up since the start.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Packets dropped because they are not whole IPv4 packets.
+    /// Packets dropped because they are not whole IP packets, or, behind an interface that
+    /// offloads, because their TCP checksum is wrong.
     pub malformed_total: u64,
     /// Connections refused (RST) because the table was full or the stage is draining.
     pub refused_total: u64,
@@ -90,17 +93,32 @@ pub struct Tcp {
     counters: Counters,
 }
 
+impl Limits {
+    /// Whether `address` is its own.
+    pub(crate) fn is_at(&self, address: IpAddr) -> bool {
+        match address {
+            IpAddr::V4(address) => address == self.address,
+            IpAddr::V6(address) => Some(address) == self.address_v6,
+        }
+    }
+}
+
 impl Tcp {
     /// No connection yet. Initial sequence numbers are unpredictable.
     pub fn new(limits: Limits) -> Tcp {
         let seed = RandomState::new().hash_one(0_u64);
-        let prefix_bits = 16;
+        // Whoever asks is answered: which way is the nic's business.
+        let prefix_bits = 0;
         let made = match limits.offload {
             true => Host::offloading,
             false => Host::new,
         };
+        let host = made(limits.address, prefix_bits, limits.mtu_bytes, seed);
         Tcp {
-            host: made(limits.address, prefix_bits, limits.mtu_bytes, seed),
+            host: match limits.address_v6 {
+                Some(address) => host.and_v6(address),
+                None => host,
+            },
             connections: Vec::with_capacity(limits.connections_max),
             free: Vec::with_capacity(limits.connections_max),
             flows: HashMap::with_capacity(limits.connections_max),
@@ -181,6 +199,18 @@ impl Tcp {
         now_ns: u64,
         out: &mut impl PacketOut,
     ) -> Option<Arrived> {
+        self.packet_from(packet, false, now_ns, out)
+    }
+
+    /// Handles a packet, which has no TCP checksum if it never left the machine (`is_local`): only
+    /// before an interface that offloads. Gives the slot whose connection got data by it.
+    pub fn packet_from(
+        &mut self,
+        packet: &[u8],
+        is_local: bool,
+        now_ns: u64,
+        out: &mut impl PacketOut,
+    ) -> Option<Arrived> {
         let Some(parsed) = flow::parse(packet) else {
             self.counters.malformed_total += 1;
             return None;
@@ -189,6 +219,10 @@ impl Tcp {
             self.host.receive(packet, None, now_ns, out);
             return None;
         };
+        if self.limits.offload && !is_local && !flow::is_sound(packet) {
+            self.counters.malformed_total += 1;
+            return None;
+        }
         match self.slot_for(&segment, now_ns) {
             Slot::Of(slot) => {
                 let socket = &mut self.connections[slot as usize].socket;

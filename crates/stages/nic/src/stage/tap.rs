@@ -6,11 +6,11 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use brigade_messages::nic_tcp::Packet;
 use brigade_stage::{Builder, Input, Io, Kind, Message, OptionValue, Output, Stage, StageError};
 
-use super::{address, ports};
+use super::{address, address_v6, ports};
 use crate::device::Tap;
 use crate::pages::count_payload;
 use crate::state::tap::{Arrived, Departing, Ethernet, HEADER_BYTES};
-use crate::state::tap::{NOTHING, OFFLOAD_BYTES, offload};
+use crate::state::tap::{NOTHING, OFFLOAD_BYTES, left_out, offload};
 
 /// Frames taken in one visit at most.
 const FRAMES_PER_VISIT: usize = 64;
@@ -29,6 +29,16 @@ pub fn tap_kind() -> Kind {
             OptionValue::text("10.7.0.1"),
             "IPv4 address of the tcp stage",
         )
+        .option(
+            "address_v6",
+            OptionValue::text("fd00:10:7::1"),
+            "IPv6 address of the tcp stage; nothing: no IPv6",
+        )
+        .option(
+            "offload",
+            OptionValue::Flag(false),
+            "packets of the host's programs come whole and without checksums: only with tcp's `offload`",
+        )
 }
 
 struct TapStage {
@@ -45,11 +55,17 @@ impl TapStage {
         // A local address (the second bit) of a single host (not the first).
         let random = RandomState::new().hash_one(0_u64).to_be_bytes();
         let mac = [2, random[0], random[1], random[2], random[3], random[4]];
+        let interface = b.text("interface")?;
+        let tap = Tap::open(&interface)?;
+        if b.flag("offload")? {
+            tap.take_whole(&interface, b.page_bytes("to_tcp"))?;
+        }
         Ok(TapStage {
             to_tcp: b.output("to_tcp")?,
             from_tcp: b.input("from_tcp")?,
-            tap: Tap::open(&b.text("interface")?)?,
-            ethernet: Ethernet::new(mac, address(b, "address")?),
+            tap,
+            ethernet: Ethernet::new(mac, address(b, "address")?)
+                .with_v6(address_v6(b, "address_v6")?),
             has_more: false,
         })
     }
@@ -71,20 +87,30 @@ impl TapStage {
             io.worked();
             let now_ns = io.clock_ns();
             let body = page.payload().get(..length).unwrap_or(&[]);
-            let ethernet = header.last_chunk().unwrap_or(&[0; HEADER_BYTES]);
+            let (offload, ethernet) = split(&header);
             match self.ethernet.arrived(ethernet, body, now_ns) {
                 Arrived::Packet => {
+                    let Some(segment_bytes) = left_out(offload, body) else {
+                        io.release(page);
+                        continue;
+                    };
                     count_payload(io, body);
                     let service_ns = now_ns.saturating_sub(began_ns);
                     let packet = Packet {
                         length_bytes: u32::try_from(length).unwrap_or(0),
                         nic_queue_ns: 0,
                         nic_service_ns: u32::try_from(service_ns).unwrap_or(u32::MAX),
-                        segment_bytes: 0,
+                        segment_bytes,
                     };
                     io.send(self.to_tcp, Message::new(page, packet));
                 }
                 Arrived::Arp(answer) => {
+                    if let Some(answer) = answer {
+                        self.tap.write(&NOTHING, &answer);
+                    }
+                    io.release(page);
+                }
+                Arrived::Neighbour(answer) => {
                     if let Some(answer) = answer {
                         self.tap.write(&NOTHING, &answer);
                     }
@@ -115,11 +141,24 @@ impl TapStage {
                 Some(Departing::Question(question)) => {
                     self.tap.write(&NOTHING, &question);
                 }
+                Some(Departing::Solicitation(question)) => {
+                    self.tap.write(&NOTHING, &question);
+                }
                 None => {}
             }
             io.release(message);
         }
     }
+}
+
+/// The two headers before a packet.
+fn split(
+    header: &[u8; OFFLOAD_BYTES + HEADER_BYTES],
+) -> (&[u8; OFFLOAD_BYTES], &[u8; HEADER_BYTES]) {
+    (
+        header.first_chunk().unwrap_or(&NOTHING),
+        header.last_chunk().unwrap_or(&[0; HEADER_BYTES]),
+    )
 }
 
 impl Stage for TapStage {

@@ -1,7 +1,7 @@
 //! TCP clients on the wire: what the portal and [`crate::wire::Client`] have in common.
 
 use std::collections::{HashMap, VecDeque};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
 use brigade_link::tcp::{self, State};
 use brigade_link::{Deadlines, Host, PacketOut, Segment, Sent, Socket, duration, flow};
@@ -221,7 +221,7 @@ impl Clients {
 
     fn slot_for(&self, segment: &Segment) -> Option<u32> {
         let flow = segment.flow;
-        let is_server = SocketAddrV4::new(flow.source, flow.source_port) == self.limits.server;
+        let is_server = SocketAddr::new(flow.source, flow.source_port) == self.limits.server.into();
         let is_here = flow.destination == self.limits.address;
         if is_server && is_here {
             self.ports.get(&flow.destination_port).copied()

@@ -44,7 +44,7 @@ impl Tcp {
             destination_port,
             ..
         } = segment.flow;
-        let is_ours = destination == self.limits.address && destination_port == self.limits.port;
+        let is_ours = self.limits.is_at(destination) && destination_port == self.limits.port;
         if !is_ours || !segment.is_opening {
             Slot::Nobody
         } else {

@@ -16,6 +16,7 @@ pub const S: u64 = 1000 * MS;
 pub fn limits() -> Limits {
     Limits {
         address: Ipv4Addr::new(10, 7, 0, 1),
+        address_v6: None,
         port: 80,
         mtu_bytes: PAGE_BYTES,
         connections_max: 1024,

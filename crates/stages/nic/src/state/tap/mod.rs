@@ -1,14 +1,18 @@
 //! A tap interface without its descriptor: Ethernet frames (IEEE 802.3) in, packets and answers out.
 //!
-//! IPv4 and ARP (RFC 826) only. Everything else, and what is for another host, is dropped.
+//! IPv4 with ARP (RFC 826) and IPv6 with neighbour discovery (RFC 4861) only. Everything else, and
+//! what is for another host, is dropped.
 
+mod ndp;
 mod neighbours;
 mod offload;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use ndp::{NEIGHBOUR_FRAME_BYTES, Neighbour};
 
 pub(crate) use neighbours::Neighbours;
-pub(crate) use offload::{NOTHING, OFFLOAD_BYTES, offload};
+pub(crate) use offload::{NOTHING, OFFLOAD_BYTES, left_out, offload};
 
 /// Bytes of the header of a frame: two addresses and what follows.
 pub(crate) const HEADER_BYTES: usize = 14;
@@ -19,6 +23,7 @@ pub(crate) const ARP_FRAME_BYTES: usize = HEADER_BYTES + ARP_BYTES;
 
 const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
+const IPV6: u16 = 0x86dd;
 const REQUEST: u16 = 1;
 const REPLY: u16 = 2;
 /// Ethernet, IPv4, and the lengths of their addresses.
@@ -31,10 +36,12 @@ pub(crate) type Mac = [u8; 6];
 /// What is to be done with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrived {
-    /// It carries an IPv4 packet for us.
+    /// It carries a packet for us.
     Packet,
     /// It asks for our address, or answers: here is the frame to send, if any.
     Arp(Option<[u8; ARP_FRAME_BYTES]>),
+    /// The same by neighbour discovery.
+    Neighbour(Option<[u8; NEIGHBOUR_FRAME_BYTES]>),
     /// It is none of our business.
     Foreign,
 }
@@ -43,6 +50,7 @@ pub(crate) enum Arrived {
 pub(crate) struct Ethernet {
     mac: Mac,
     address: Ipv4Addr,
+    v6: Option<Ipv6Addr>,
     neighbours: Neighbours,
 }
 
@@ -52,8 +60,14 @@ impl Ethernet {
         Ethernet {
             mac,
             address,
+            v6: None,
             neighbours: Neighbours::default(),
         }
+    }
+
+    /// The same host with an address of IPv6, or without.
+    pub(crate) fn with_v6(self, v6: Option<Ipv6Addr>) -> Ethernet {
+        Ethernet { v6, ..self }
     }
 
     /// Looks at a frame's header and at what follows.
@@ -64,13 +78,14 @@ impl Ethernet {
         now_ns: u64,
     ) -> Arrived {
         let to = mac(&header[..6]);
-        if to != self.mac && to != BROADCAST {
+        if to != self.mac && to[0] & 1 == 0 {
             return Arrived::Foreign;
         }
         match u16::from_be_bytes([header[12], header[13]]) {
             // A packet to everybody is for a kind of service that we have not.
             IPV4 if to == self.mac => self.packet(mac(&header[6..12]), body, now_ns),
-            ARP => self.arp(body, now_ns),
+            ARP if to == self.mac || to == BROADCAST => self.arp(body, now_ns),
+            IPV6 => self.packet_v6(mac(&header[6..12]), to == self.mac, body, now_ns),
             _ => Arrived::Foreign,
         }
     }
@@ -83,6 +98,34 @@ impl Ethernet {
             return Arrived::Foreign;
         }
         // Whoever asks gets the answer by the way that the question came.
+        self.neighbours.learn(source, from, now_ns);
+        Arrived::Packet
+    }
+
+    fn packet_v6(&mut self, from: Mac, is_direct: bool, body: &[u8], now_ns: u64) -> Arrived {
+        let (Some(source), Some(destination)) = (ipv6(body, 8), ipv6(body, 24)) else {
+            return Arrived::Foreign;
+        };
+        let Some(ours) = self.v6 else {
+            return Arrived::Foreign;
+        };
+        match ndp::parse(body) {
+            Some(Neighbour::Wanted(target)) if target == ours => {
+                self.neighbours.learn(source, from, now_ns);
+                let frame = ndp::advertisement((self.mac, ours), (from, source));
+                return Arrived::Neighbour(Some(frame));
+            }
+            Some(Neighbour::Is(address, mac)) => {
+                self.neighbours.learn(address, mac, now_ns);
+                return Arrived::Neighbour(None);
+            }
+            Some(Neighbour::Wanted(_)) => return Arrived::Foreign,
+            None => {}
+        }
+        // A packet to everybody is for a kind of service that we have not.
+        if !is_direct || destination != ours || body[0] >> 4 != 6 {
+            return Arrived::Foreign;
+        }
         self.neighbours.learn(source, from, now_ns);
         Arrived::Packet
     }
@@ -110,10 +153,21 @@ impl Ethernet {
     /// The header of a frame with a packet for a host, or, when it is not known yet, the question to
     /// send in its place. None for what no host sends.
     pub(crate) fn departing(&self, packet: &[u8], now_ns: u64) -> Option<Departing> {
+        if packet.first()? >> 4 == 6 {
+            return self.departing_v6(packet, now_ns);
+        }
         let to = ipv4(packet, 16)?;
         Some(match self.neighbours.find(to, now_ns) {
             Some(neighbour) => Departing::Header(self.header(neighbour, IPV4)),
             None => Departing::Question(self.arp_frame(REQUEST, BROADCAST, to)),
+        })
+    }
+
+    fn departing_v6(&self, packet: &[u8], now_ns: u64) -> Option<Departing> {
+        let (ours, to) = (self.v6?, ipv6(packet, 24)?);
+        Some(match self.neighbours.find(to, now_ns) {
+            Some(neighbour) => Departing::Header(self.header(neighbour, IPV6)),
+            None => Departing::Solicitation(ndp::solicitation((self.mac, ours), to)),
         })
     }
 
@@ -148,6 +202,8 @@ pub(crate) enum Departing {
     Header([u8; HEADER_BYTES]),
     /// A question for the host's address; the packet is lost, and TCP repeats what matters.
     Question([u8; ARP_FRAME_BYTES]),
+    /// The same by neighbour discovery.
+    Solicitation([u8; NEIGHBOUR_FRAME_BYTES]),
 }
 
 fn mac(bytes: &[u8]) -> Mac {
@@ -158,6 +214,14 @@ fn ipv4(bytes: &[u8], at: usize) -> Option<Ipv4Addr> {
     let four: [u8; 4] = bytes.get(at..at + 4)?.try_into().ok()?;
     Some(Ipv4Addr::from(four))
 }
+
+fn ipv6(bytes: &[u8], at: usize) -> Option<Ipv6Addr> {
+    let sixteen: [u8; 16] = bytes.get(at..at + 16)?.try_into().ok()?;
+    Some(Ipv6Addr::from(sixteen))
+}
+
+#[cfg(test)]
+mod tests_v6;
 
 #[cfg(test)]
 mod tests {

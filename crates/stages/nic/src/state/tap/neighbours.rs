@@ -1,7 +1,7 @@
 //! Who is on the interface's network: a bounded table of addresses.
 
 use std::collections::HashMap;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::Mac;
 
@@ -13,12 +13,13 @@ pub(crate) const LIFE_NS: u64 = 300_000_000_000;
 /// The table.
 #[derive(Debug, Default)]
 pub(crate) struct Neighbours {
-    hosts: HashMap<Ipv4Addr, (Mac, u64)>,
+    hosts: HashMap<IpAddr, (Mac, u64)>,
 }
 
 impl Neighbours {
     /// Notes that a host was heard of.
-    pub(crate) fn learn(&mut self, address: Ipv4Addr, mac: Mac, now_ns: u64) {
+    pub(crate) fn learn(&mut self, address: impl Into<IpAddr>, mac: Mac, now_ns: u64) {
+        let address = address.into();
         if !is_host(address, mac) {
             return;
         }
@@ -32,16 +33,17 @@ impl Neighbours {
     }
 
     /// Where a host is, if it was heard of lately.
-    pub(crate) fn find(&self, address: Ipv4Addr, now_ns: u64) -> Option<Mac> {
-        let (mac, heard_ns) = self.hosts.get(&address)?;
+    pub(crate) fn find(&self, address: impl Into<IpAddr>, now_ns: u64) -> Option<Mac> {
+        let (mac, heard_ns) = self.hosts.get(&address.into())?;
         (now_ns.saturating_sub(*heard_ns) <= LIFE_NS).then_some(*mac)
     }
 }
 
 /// Whether these are addresses of a single host.
-fn is_host(address: Ipv4Addr, mac: Mac) -> bool {
+fn is_host(address: IpAddr, mac: Mac) -> bool {
     let group = mac[0] & 1 != 0;
-    !group && !address.is_unspecified() && !address.is_multicast() && !address.is_broadcast()
+    let everybody = address == IpAddr::V4(Ipv4Addr::BROADCAST);
+    !group && !everybody && !address.is_unspecified() && !address.is_multicast()
 }
 
 #[cfg(test)]
@@ -65,6 +67,7 @@ mod tests {
         let mut neighbours = Neighbours::default();
         neighbours.learn(Ipv4Addr::new(10, 7, 0, 2), [0xff; 6], 0);
         neighbours.learn(Ipv4Addr::BROADCAST, [2; 6], 0);
+        neighbours.learn(std::net::Ipv6Addr::UNSPECIFIED, [2; 6], 0);
         assert!(neighbours.hosts.is_empty());
     }
 }

@@ -1,5 +1,7 @@
-//! What the kernel is to do with a packet: `struct virtio_net_hdr` (Virtual I/O Device, version 1.2,
-//! section 5.1.6), and the part of TCP's checksum that it wants to find.
+//! What the kernel is to do with a packet, or left out of one: `struct virtio_net_hdr` (Virtual I/O
+//! Device, version 1.2, section 5.1.6), and the part of TCP's checksum that it wants to find.
+
+use brigade_link::checksum;
 
 /// Bytes of the header, which stands before the frame's own.
 pub(crate) const OFFLOAD_BYTES: usize = 10;
@@ -8,24 +10,35 @@ pub(crate) const NOTHING: [u8; OFFLOAD_BYTES] = [0; OFFLOAD_BYTES];
 
 const NEEDS_CHECKSUM: u8 = 1;
 const SPLIT_TCP_V4: u8 = 1;
+const SPLIT_TCP_V6: u8 = 4;
+/// Said of a packet beside that: it carries a mark of congestion.
+const SPLIT_CONGESTED: u8 = 0x80;
+/// What is said of a packet of one segment.
+const WHOLE: u32 = u16::MAX as u32;
 const PROTOCOL_TCP: u8 = 6;
+const IPV6_BYTES: usize = 40;
 const ETHERNET_BYTES: usize = super::HEADER_BYTES;
 const TCP_BYTES_MIN: usize = 20;
 /// Where the checksum is in TCP's header.
 const CHECKSUM_AT: usize = 16;
 
-/// The header for an IPv4 packet whose TCP checksum is to be computed, and whose data is to be split
+/// The header for a packet whose TCP checksum is to be computed, and whose data is to be split
 /// into segments of so many bytes if it is longer; 0: it is complete. Puts into the packet what the
 /// kernel wants to find there.
 pub(crate) fn offload(packet: &mut [u8], segment_bytes: u32) -> [u8; OFFLOAD_BYTES] {
     if segment_bytes == 0 {
         return NOTHING;
     }
-    let Some((ip_bytes, tcp_bytes)) = headers(packet) else {
+    let Some(headers) = headers(packet) else {
         return NOTHING;
     };
+    let Headers {
+        ip_bytes,
+        tcp_bytes,
+        split,
+    } = headers;
     let segment = packet.len() - ip_bytes;
-    let partial = pseudo_checksum(packet, segment);
+    let partial = checksum::pseudo(packet, ip_bytes, segment);
     packet[ip_bytes + CHECKSUM_AT..][..2].copy_from_slice(&partial.to_be_bytes());
     let mut header = NOTHING;
     let mut put = |at: usize, value: usize| {
@@ -39,31 +52,59 @@ pub(crate) fn offload(packet: &mut [u8], segment_bytes: u32) -> [u8; OFFLOAD_BYT
     if data > segment_bytes as usize {
         put(2, ETHERNET_BYTES + ip_bytes + tcp_bytes);
         put(4, segment_bytes as usize);
-        header[1] = SPLIT_TCP_V4;
+        header[1] = split;
     }
     header[0] = NEEDS_CHECKSUM;
     header
 }
 
-/// The lengths of the headers of IPv4 and TCP; none when it is something else.
-fn headers(packet: &[u8]) -> Option<(usize, usize)> {
-    let first = *packet.first()?;
-    let ip_bytes = usize::from(first & 0x0f) * 4;
-    let is_tcp = first >> 4 == 4 && ip_bytes >= 20 && *packet.get(9)? == PROTOCOL_TCP;
-    let tcp_bytes = usize::from(*packet.get(ip_bytes + 12)? >> 4) * 4;
-    let fits = tcp_bytes >= TCP_BYTES_MIN && ip_bytes + tcp_bytes <= packet.len();
-    (is_tcp && fits).then_some((ip_bytes, tcp_bytes))
+/// What was left out of a packet that the kernel hands over: 0 if nothing was, else the bytes of its
+/// segments. None for a header that contradicts itself or the packet.
+pub(crate) fn left_out(header: &[u8; OFFLOAD_BYTES], packet: &[u8]) -> Option<u32> {
+    let word = |at: usize| usize::from(u16::from_ne_bytes([header[at], header[at + 1]]));
+    let split = header[1] & !SPLIT_CONGESTED;
+    if header[0] & NEEDS_CHECKSUM == 0 {
+        // What is to be split has no checksum.
+        return (split == 0).then_some(0);
+    }
+    let Some(headers) = headers(packet) else {
+        // Not TCP: its receiver looks at the checksum, if it has a receiver.
+        return (split == 0).then_some(0);
+    };
+    if word(6) != ETHERNET_BYTES + headers.ip_bytes || word(8) != CHECKSUM_AT {
+        return None;
+    }
+    match (split, word(4) as u32) {
+        (0, _) => Some(WHOLE),
+        (split, bytes) if split == headers.split && bytes > 0 => Some(bytes),
+        _ => None,
+    }
 }
 
-/// The sum over addresses, protocol and length (RFC 9293, section 3.1), not yet complemented.
-fn pseudo_checksum(packet: &[u8], segment_bytes: usize) -> u16 {
-    let addresses = packet[12..20].chunks_exact(2);
-    let words = addresses.map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
-    let mut sum = words.sum::<u32>() + u32::from(PROTOCOL_TCP) + segment_bytes as u32;
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    sum as u16
+/// The headers of IP and TCP before the data of a packet.
+struct Headers {
+    ip_bytes: usize,
+    tcp_bytes: usize,
+    /// What the kernel calls the splitting of such packets.
+    split: u8,
+}
+
+/// None when it is something else than TCP, or cut.
+fn headers(packet: &[u8]) -> Option<Headers> {
+    let first = *packet.first()?;
+    let (ip_bytes, protocol_at, split) = match first >> 4 {
+        4 => (usize::from(first & 0x0f) * 4, 9, SPLIT_TCP_V4),
+        6 => (IPV6_BYTES, 6, SPLIT_TCP_V6),
+        _ => return None,
+    };
+    let is_tcp = ip_bytes >= 20 && *packet.get(protocol_at)? == PROTOCOL_TCP;
+    let tcp_bytes = usize::from(*packet.get(ip_bytes + 12)? >> 4) * 4;
+    let fits = tcp_bytes >= TCP_BYTES_MIN && ip_bytes + tcp_bytes <= packet.len();
+    (is_tcp && fits).then_some(Headers {
+        ip_bytes,
+        tcp_bytes,
+        split,
+    })
 }
 
 #[cfg(test)]
@@ -122,6 +163,88 @@ mod tests {
         // its header, and the data 0001 0203 0400.
         let sum = 0x0a07 + 0x0001 + 0x0a07 + 0x0002 + 6 + 25 + 0x5000 + 0x0001 + 0x0203 + 0x0400;
         assert_eq!(completed(&short), !(sum as u16));
+    }
+
+    /// The same as an IPv6 packet.
+    fn packet_v6(data: usize) -> Vec<u8> {
+        let mut packet = [vec![0; 40], packet(data)[20..].to_vec()].concat();
+        packet[0] = 0x60;
+        packet[6] = PROTOCOL_TCP;
+        packet[8..40].copy_from_slice(&[0xfd; 32]);
+        packet
+    }
+
+    #[test]
+    fn a_packet_of_ipv6_is_split_as_such() {
+        let header = offload(&mut packet_v6(4000), 1440);
+        assert_eq!(header[..2], [NEEDS_CHECKSUM, SPLIT_TCP_V6]);
+        let [length, segment, start, offset] = [2, 4, 6, 8].map(|at| word(&header, at));
+        assert_eq!([length, segment, start, offset], [74, 1440, 54, 16]);
+    }
+
+    #[test]
+    fn what_is_said_downwards_is_understood_upwards() {
+        for mut packet in [packet(4000), packet_v6(4000)] {
+            let header = offload(&mut packet, 1400);
+            assert_eq!(left_out(&header, &packet), Some(1400));
+            let header = offload(&mut packet, 4000);
+            assert_eq!(left_out(&header, &packet), Some(WHOLE));
+            assert_eq!(left_out(&NOTHING, &packet), Some(0));
+        }
+    }
+
+    #[test]
+    fn a_header_that_contradicts_itself_or_the_packet_is_refused() {
+        let mut long = packet(4000);
+        let right = offload(&mut long, 1460);
+        let wrong = |at: usize, value: u8| {
+            let mut header = right;
+            header[at] = value;
+            assert_eq!(left_out(&header, &long), None, "byte {at}: {value}");
+        };
+        wrong(0, 0);
+        wrong(1, SPLIT_TCP_V6);
+        wrong(1, 3);
+        wrong(1, 0x20);
+        wrong(6, 33);
+        wrong(8, 6);
+        let mut header = right;
+        header[4..6].copy_from_slice(&[0, 0]);
+        assert_eq!(left_out(&header, &long), None);
+        header = right;
+        header[1] |= SPLIT_CONGESTED;
+        assert_eq!(left_out(&header, &long), Some(1460));
+        let mut echo = long;
+        echo[9] = 1;
+        assert_eq!(left_out(&right, &echo), None);
+    }
+
+    #[test]
+    fn no_header_however_random_panics_or_lets_other_protocols_through_unsummed() {
+        let mut bits = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(1, |since| since.as_nanos() as u64);
+        println!("seed {bits}");
+        let mut next = || {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (bits >> 33) as usize
+        };
+        for _ in 0..50_000 {
+            let mut packet = match next() % 2 {
+                0 => packet(next() % 64),
+                _ => packet_v6(next() % 64),
+            };
+            let mut header = offload(&mut packet, 1 + (next() % 64) as u32);
+            for _ in 0..next() % 3 {
+                header[next() % OFFLOAD_BYTES] = next() as u8;
+                let at = next() % packet.len();
+                packet[at] = next() as u8;
+            }
+            packet.truncate(next() % (packet.len() + 1));
+            if left_out(&header, &packet).is_some_and(|bytes| bytes > 0) {
+                assert!(headers(&packet).is_some());
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,134 @@
+//! Neighbour discovery (RFC 4861): who has an address of IPv6, and where. The two messages that ask
+//! and answer; routers, redirects and made-up addresses are not for a host of a fixed address.
+
+use std::net::Ipv6Addr;
+
+use brigade_link::checksum;
+
+use super::{HEADER_BYTES, IPV6, Mac, ipv6};
+
+const IPV6_BYTES: usize = 40;
+/// A message with one option, the address of an interface.
+const MESSAGE_BYTES: usize = 32;
+/// Bytes of a frame with such a message.
+pub(crate) const NEIGHBOUR_FRAME_BYTES: usize = HEADER_BYTES + IPV6_BYTES + MESSAGE_BYTES;
+
+const PROTOCOL_ICMP_V6: u8 = 58;
+/// What no router has forwarded (RFC 4861, section 7.1).
+const HOPS: u8 = 255;
+const SOLICITATION: u8 = 135;
+const ADVERTISEMENT: u8 = 136;
+const OPTION_SOURCE: u8 = 1;
+const OPTION_TARGET: u8 = 2;
+/// An answer to a question; it counts more than what was known before.
+const SOLICITED: u8 = 0x40;
+const OVERRIDE: u8 = 0x20;
+const EVERYBODY: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
+
+/// What a neighbour says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Neighbour {
+    /// It asks who has this address.
+    Wanted(Ipv6Addr),
+    /// Who has this address is there.
+    Is(Ipv6Addr, Mac),
+}
+
+/// Reads a packet's message; none if it is something else or not as it should be.
+pub(super) fn parse(packet: &[u8]) -> Option<Neighbour> {
+    let fixed: &[u8; IPV6_BYTES] = packet.first_chunk()?;
+    if fixed[0] >> 4 != 6 || fixed[6] != PROTOCOL_ICMP_V6 || fixed[7] != HOPS {
+        return None;
+    }
+    let length = usize::from(u16::from_be_bytes([fixed[4], fixed[5]]));
+    let packet = packet.get(..IPV6_BYTES + length)?;
+    let (message, code) = (*packet.get(IPV6_BYTES)?, *packet.get(IPV6_BYTES + 1)?);
+    let target = ipv6(packet, IPV6_BYTES + 8)?;
+    if code != 0 || target.is_multicast() || !checksum::is_right(packet, IPV6_BYTES) {
+        return None;
+    }
+    let option = option(packet.get(IPV6_BYTES + 24..)?)?;
+    match (message, option) {
+        (SOLICITATION, _) => Some(Neighbour::Wanted(target)),
+        (ADVERTISEMENT, Some(mac)) => Some(Neighbour::Is(target, mac)),
+        _ => None,
+    }
+}
+
+/// The address of the target's interface among the options, if it is there; none when an option has
+/// no length.
+fn option(mut options: &[u8]) -> Option<Option<Mac>> {
+    let mut found = None;
+    while let [kind, length, ..] = *options {
+        let length = usize::from(length) * 8;
+        let option = options.get(..length).filter(|_| length > 0)?;
+        if kind == OPTION_TARGET && length == 8 {
+            found = option[2..].try_into().ok();
+        }
+        options = &options[length..];
+    }
+    Some(found)
+}
+
+/// The frame that answers who asked.
+pub(super) fn advertisement(
+    (mac, address): (Mac, Ipv6Addr),
+    (asker_mac, asker): (Mac, Ipv6Addr),
+) -> [u8; NEIGHBOUR_FRAME_BYTES] {
+    // Whoever wants to take the address has none yet: everybody is told.
+    let (to, flags) = match asker.is_unspecified() {
+        true => ((group(EVERYBODY), EVERYBODY), OVERRIDE),
+        false => ((asker_mac, asker), SOLICITED | OVERRIDE),
+    };
+    let head = [ADVERTISEMENT, 0, 0, 0, flags];
+    frame((mac, address), to, head, (address, OPTION_TARGET))
+}
+
+/// The frame that asks who has an address.
+pub(super) fn solicitation(
+    (mac, address): (Mac, Ipv6Addr),
+    target: Ipv6Addr,
+) -> [u8; NEIGHBOUR_FRAME_BYTES] {
+    let [.., high, middle, low] = target.octets();
+    let [low, high] = [u16::from_be_bytes([middle, low]), 0xff00 | u16::from(high)];
+    // The group of those whose addresses end so (RFC 4291, section 2.7.1).
+    let asked = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, high, low);
+    let head = [SOLICITATION, 0, 0, 0, 0];
+    frame(
+        (mac, address),
+        (group(asked), asked),
+        head,
+        (target, OPTION_SOURCE),
+    )
+}
+
+/// The Ethernet address of a group (RFC 2464, section 7).
+fn group(address: Ipv6Addr) -> Mac {
+    let [.., a, b, c, d] = address.octets();
+    [0x33, 0x33, a, b, c, d]
+}
+
+fn frame(
+    (mac, address): (Mac, Ipv6Addr),
+    (to_mac, to): (Mac, Ipv6Addr),
+    head: [u8; 5],
+    (target, option): (Ipv6Addr, u8),
+) -> [u8; NEIGHBOUR_FRAME_BYTES] {
+    let mut frame = [0; NEIGHBOUR_FRAME_BYTES];
+    frame[..6].copy_from_slice(&to_mac);
+    frame[6..12].copy_from_slice(&mac);
+    frame[12..14].copy_from_slice(&IPV6.to_be_bytes());
+    let packet = &mut frame[HEADER_BYTES..];
+    packet[0] = 0x60;
+    packet[5] = MESSAGE_BYTES as u8;
+    packet[6..8].copy_from_slice(&[PROTOCOL_ICMP_V6, HOPS]);
+    packet[8..24].copy_from_slice(&address.octets());
+    packet[24..40].copy_from_slice(&to.octets());
+    packet[40..45].copy_from_slice(&head);
+    packet[48..64].copy_from_slice(&target.octets());
+    packet[64..66].copy_from_slice(&[option, 1]);
+    packet[66..72].copy_from_slice(&mac);
+    let checksum = checksum::of(packet, IPV6_BYTES);
+    packet[42..44].copy_from_slice(&checksum.to_be_bytes());
+    frame
+}
