@@ -86,7 +86,7 @@ pub fn run(args: &RunArgs, registry: &Registry) -> Result<(), Error> {
 
 /// Puts the command line's options into the pipeline.
 fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result<(), Error> {
-    let nic = ["portal", "wire", "load", "tap"];
+    let nic = ["portal", "wire", "load", "tap", "passt"];
     let nic = nic
         .into_iter()
         .find_map(|kind| stage_of_kind(pipeline, kind));
@@ -100,8 +100,12 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
             Nic::Wire => "wire",
             Nic::Load => "load",
             Nic::Tap(_) => "tap",
+            Nic::Passt(_) => "passt",
         };
         pipeline.set_kind(&nic, name, registry)?;
+        if let Nic::Passt(socket) = &kind {
+            pipeline.set_option(&nic, "socket", OptionValue::text(socket))?;
+        }
         if let Nic::Tap(interface) = kind {
             pipeline.set_option(&nic, "interface", OptionValue::text(interface))?;
             if let Some(tcp) = stage_of_kind(pipeline, "tcp") {
@@ -283,6 +287,12 @@ fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), E
         println!(
             "brigade: http://10.7.0.1/ behind {interface}, once it has an address: \
              ip addr add 10.7.0.2/24 dev {interface}; ip link set {interface} up"
+        );
+    }
+    if let Some(Nic::Passt(socket)) = &args.nic {
+        println!(
+            "brigade: http://10.7.0.1/ behind the passt at {socket}: with `--tcp-ports 8080:80`, \
+             it is http://127.0.0.1:8080/"
         );
     }
     println!("brigade: `brigade top` shows the pipeline at work; Ctrl-C ends it");

@@ -9,6 +9,7 @@ mod image;
 mod load;
 mod mistakes;
 mod overload;
+mod passt;
 mod plan;
 mod process;
 mod record;

@@ -55,6 +55,25 @@ pub enum NicError {
         /// What the host said.
         source: Errno,
     },
+    /// Nobody listens on passt's socket, or not for us.
+    #[error(
+        "cannot connect to passt at {path:?}: {source}; start it first, as the same user: \
+         passt --socket PATH --tcp-ports 8080:80"
+    )]
+    Passt {
+        /// The socket.
+        path: String,
+        /// What the host said.
+        source: Errno,
+    },
+    /// passt ended, or closed the connection.
+    #[error("passt closed the connection; start it again, and then Brigade")]
+    PasstGone,
+    /// What stands where a frame's length is.
+    #[error(
+        "passt sent a frame of {0} bytes, and frames have 14 to 65549; is it passt that listens on the socket?"
+    )]
+    PasstFrame(u32),
     /// The host program did not hand in the wire's end.
     #[error("nic: kind `wire` needs the resource `wire`: hand in a WireEnd made by wire::pair")]
     NoWire,

@@ -1,4 +1,4 @@
-//! The nic stage: where packets come from and go to. Three kinds with the same ports.
+//! The nic stage: where packets come from and go to. Kinds with the same ports.
 //!
 //! ```text
 //!  host sockets     +------------------------------+
@@ -6,7 +6,8 @@
 //!                   |          per host connection |   (Packet)
 //!  WirePeer         |  wire:   bounded queues      |
 //!  (wire)      <--> |                              | <-from_tcp--  tcp
-//!  tap         <--> |  tap:    Ethernet and ARP    |   (Packet)
+//!  tap, passt  <--> |  tap, passt:                 |   (Packet)
+//!                   |          Ethernet and ARP    |
 //!                   +------------------------------+
 //! ```
 //!
@@ -15,6 +16,8 @@
 //!   browser's request meets the same packets as it would on a network card.
 //! - **tap** is the other side of a network interface of the host: the host's kernel writes its frames
 //!   into pages, and takes Brigade's packets out of them.
+//! - **passt** is a guest's network interface on passt's socket: frames behind their lengths. passt
+//!   carries connections to ports of the host into it, without any privilege.
 //! - **wire** joins the stage to a [`wire::WirePeer`] in the same process: a test, or a load
 //!   generator with a [`wire::Client`] on it.
 //!
@@ -28,6 +31,7 @@ mod calls;
 mod device;
 mod error;
 mod pages;
+mod socket;
 mod stage;
 #[cfg(test)]
 mod test_server;
@@ -35,5 +39,5 @@ mod test_server;
 pub use calls::{Calls, ClientOptions, State};
 pub use error::NicError;
 pub use pages::{Pages, count_payload};
-pub use stage::{portal_kind, tap_kind, wire_kind};
+pub use stage::{passt_kind, portal_kind, tap_kind, wire_kind};
 pub use state::client::ConnectionId;

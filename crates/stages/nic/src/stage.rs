@@ -1,5 +1,6 @@
-//! Moves messages between the rings and the portal, the wire or a tap interface.
+//! Moves messages between the rings and the portal, the wire, a tap interface or passt.
 
+mod passt;
 mod tap;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
@@ -12,6 +13,7 @@ use brigade_link::PacketOut;
 use brigade_messages::nic_tcp::Packet;
 use brigade_stage::{Builder, Input, Io, Kind, OptionValue, Output, Stage, StageError};
 
+pub use passt::passt_kind;
 pub use tap::tap_kind;
 
 use crate::NicError;
@@ -265,6 +267,12 @@ fn address(b: &Builder<'_>, option: &'static str) -> Result<Ipv4Addr, StageError
     Ok(text
         .parse()
         .map_err(|_| NicError::Address { option, text })?)
+}
+
+/// A local address (the second bit) of a single host (not the first).
+fn random_mac() -> [u8; 6] {
+    let random = RandomState::new().hash_one(0_u64).to_be_bytes();
+    [2, random[0], random[1], random[2], random[3], random[4]]
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, NicError> {

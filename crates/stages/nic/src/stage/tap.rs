@@ -1,12 +1,11 @@
 //! The kind `tap`: frames of a tap interface.
 
-use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use brigade_messages::nic_tcp::Packet;
 use brigade_stage::{Builder, Input, Io, Kind, Message, OptionValue, Output, Stage, StageError};
 
-use super::{address, ports};
+use super::{address, ports, random_mac};
 use crate::device::Tap;
 use crate::pages::count_payload;
 use crate::state::tap::{Arrived, Departing, Ethernet, HEADER_BYTES};
@@ -42,14 +41,11 @@ struct TapStage {
 
 impl TapStage {
     fn new(b: &Builder<'_>) -> Result<TapStage, StageError> {
-        // A local address (the second bit) of a single host (not the first).
-        let random = RandomState::new().hash_one(0_u64).to_be_bytes();
-        let mac = [2, random[0], random[1], random[2], random[3], random[4]];
         Ok(TapStage {
             to_tcp: b.output("to_tcp")?,
             from_tcp: b.input("from_tcp")?,
             tap: Tap::open(&b.text("interface")?)?,
-            ethernet: Ethernet::new(mac, address(b, "address")?),
+            ethernet: Ethernet::new(random_mac(), address(b, "address")?),
             has_more: false,
         })
     }
