@@ -109,8 +109,7 @@ impl Stage for PortalStage {
         while let Some(message) = io.take(self.from_tcp) {
             let now_ns = io.now_ns();
             let mut out = Pages::new(io, self.to_tcp, now_ns);
-            let length_bytes = message.header().length_bytes as usize;
-            let packet = message.payload().get(..length_bytes).unwrap_or(&[]);
+            let packet = message.header().of(message.payload());
             self.portal.packet(packet, now_ns, &mut out);
             count_payload(io, packet);
             io.release(message);
@@ -203,11 +202,11 @@ impl WireStage {
             let Some(message) = io.take(self.from_tcp) else {
                 return;
             };
-            let length_bytes = message.header().length_bytes as usize;
-            if let Some(packet) = message.payload().get(..length_bytes) {
+            let packet = message.header().of(message.payload());
+            if !packet.is_empty() {
                 self.wire
                     .to_peer
-                    .send(length_bytes, |buffer| buffer.copy_from_slice(packet));
+                    .send(packet.len(), |buffer| buffer.copy_from_slice(packet));
                 count_payload(io, packet);
             }
             io.release(message);

@@ -65,8 +65,7 @@ impl Waiting {
 }
 
 fn packet_of(message: &Message<Packet>) -> &[u8] {
-    let length_bytes = message.header().length_bytes as usize;
-    message.payload().get(..length_bytes).unwrap_or(&[])
+    message.header().of(message.payload())
 }
 
 struct PasstStage {

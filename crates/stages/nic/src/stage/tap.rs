@@ -74,9 +74,8 @@ impl TapStage {
                     let service_ns = now_ns.saturating_sub(began_ns);
                     let packet = Packet {
                         length_bytes: u32::try_from(length).unwrap_or(0),
-                        nic_queue_ns: 0,
                         nic_service_ns: u32::try_from(service_ns).unwrap_or(u32::MAX),
-                        segment_bytes: 0,
+                        ..Packet::default()
                     };
                     io.send(self.to_tcp, Message::new(page, packet));
                 }
@@ -96,9 +95,7 @@ impl TapStage {
     fn packets_out(&mut self, io: &mut Io<'_>) {
         while let Some(mut message) = io.take(self.from_tcp) {
             let header = *message.header();
-            let length_bytes = header.length_bytes as usize;
-            let packet = message.payload_mut().get_mut(..length_bytes);
-            let packet = packet.unwrap_or(&mut []);
+            let packet = header.of_mut(message.payload_mut());
             let offload = offload(packet, header.segment_bytes);
             match self.ethernet.departing(packet, io.now_ns()) {
                 Some(Departing::Header(ethernet)) => {
