@@ -55,6 +55,92 @@ pub enum NicError {
         /// What the host said.
         source: Errno,
     },
+    /// No such interface.
+    #[error("there is no interface {0:?} here; `ip link` shows those that there are")]
+    NoInterface(String),
+    /// An interface without Ethernet frames.
+    #[error(
+        "{0} carries no Ethernet frames; take another interface, such as one end of a veth pair"
+    )]
+    NotEthernet(String),
+    /// The interface is down.
+    #[error("{0} is down; first: ip link set {0} up")]
+    InterfaceDown(String),
+    /// The interface went away.
+    #[error("the interface {name} is gone: {source}; make it again, and start Brigade again")]
+    InterfaceGone {
+        /// The interface.
+        name: String,
+        /// What the host said.
+        source: Errno,
+    },
+    /// Frames would be larger than a page of the host's memory.
+    #[error(
+        "packets of {mtu_bytes} bytes on {name} are too large for XDP; lower the MTU, at the other end of a veth \
+         pair, too: ip link set {name} mtu 1500"
+    )]
+    LargeMtu {
+        /// The interface.
+        name: String,
+        /// Its MTU.
+        mtu_bytes: usize,
+    },
+    /// Frames arrive on several queues.
+    #[error(
+        "{name} receives on {queues} queues, and Brigade on one; first: ethtool -L {name} combined 1"
+    )]
+    Queues {
+        /// The interface.
+        name: String,
+        /// Its queues.
+        queues: u32,
+    },
+    /// Another program has the interface's frames.
+    #[error("{0} has another XDP program already; end it, or take it off: ip link set {0} xdp off")]
+    ProgramThere(String),
+    /// Another socket is bound to the queue.
+    #[error("another program has an AF_XDP socket on {0}; end it, or take another interface")]
+    QueueBusy(String),
+    /// The kernel does not take the program.
+    #[error(
+        "the kernel takes no XDP program for {name}: {reason}; run as root, on Linux 5.9 or later"
+    )]
+    Program {
+        /// The interface.
+        name: String,
+        /// What it said.
+        reason: String,
+    },
+    /// The kernel was built without AF_XDP.
+    #[error("this kernel has no AF_XDP (CONFIG_XDP_SOCKETS); use --nic tap:NAME")]
+    NoXdp,
+    /// No socket for us.
+    #[error("the host refused an AF_XDP socket: {0}; run as root, or use --nic tap:NAME")]
+    XdpSocket(Errno),
+    /// The kernel does not take the bank's memory.
+    #[error(
+        "the host refused {bytes} bytes of pages for an AF_XDP socket: {source}; run as root, raise the limit of \
+         locked memory (ulimit -l), or make `ring` and `hold` of the pipeline's edges smaller"
+    )]
+    XdpMemory {
+        /// Bytes of the bank's pages.
+        bytes: usize,
+        /// What the host said.
+        source: Errno,
+    },
+    /// The socket cannot have the interface.
+    #[error("the host refused an AF_XDP socket on {name}: {source}; use --nic tap:NAME")]
+    Bind {
+        /// The interface.
+        name: String,
+        /// What the host said.
+        source: Errno,
+    },
+    /// Frames to receive and to send lie in two banks.
+    #[error(
+        "nic: kind `xdp` needs both its edges in one bank; give them the same `bank` in the pipeline"
+    )]
+    TwoBanks,
     /// Nobody listens on passt's socket, or not for us.
     #[error(
         "cannot connect to passt at {path:?}: {source}; start it first, as the same user: \

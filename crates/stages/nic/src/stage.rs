@@ -1,7 +1,8 @@
-//! Moves messages between the rings and the portal, the wire, a tap interface or passt.
+//! Moves messages between the rings and the portal, the wire, an interface or passt.
 
 mod passt;
 mod tap;
+mod xdp;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 use std::os::fd::BorrowedFd;
@@ -15,6 +16,7 @@ use brigade_stage::{Builder, Input, Io, Kind, OptionValue, Output, Stage, StageE
 
 pub use passt::passt_kind;
 pub use tap::tap_kind;
+pub use xdp::{XDP_MTU_BYTES_MAX, xdp_kind};
 
 use crate::NicError;
 use crate::pages::{Pages, count_payload};

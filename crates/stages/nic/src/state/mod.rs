@@ -2,6 +2,7 @@
 //! use them; Ethernet, and frames on a stream.
 
 pub(crate) mod client;
+pub(crate) mod partial;
 pub mod portal;
 pub(crate) mod stream;
 pub(crate) mod tap;
