@@ -16,3 +16,4 @@ mod record;
 mod socket;
 mod tap;
 mod top;
+mod xdp;

@@ -87,7 +87,7 @@ pub enum NicError {
     },
     /// Frames arrive on several queues.
     #[error(
-        "{name} receives on {queues} queues, and Brigade on one; first: ethtool -L {name} combined 1"
+        "{name} receives on {queues} queues, and Brigade on one; first: ethtool -L {name} rx 1 tx 1 (or combined 1)"
     )]
     Queues {
         /// The interface.
@@ -95,6 +95,12 @@ pub enum NicError {
         /// Its queues.
         queues: u32,
     },
+    /// The other end of a veth pair sends on several queues.
+    #[error(
+        "the other end of {0} sends on more queues than {0} receives on; first, with the other end's name: \
+         ethtool -L NAME rx 1 tx 1"
+    )]
+    PeerQueues(String),
     /// Another program has the interface's frames.
     #[error("{0} has another XDP program already; end it, or take it off: ip link set {0} xdp off")]
     ProgramThere(String),

@@ -100,10 +100,7 @@ impl Attach {
                 mtu_bytes: interface.mtu_bytes,
             },
             Attach::Refused(Errno::BUSY | Errno::EXIST) => NicError::ProgramThere(name),
-            Attach::Refused(Errno::NOSPC) => NicError::Queues {
-                name,
-                queues: interface.queues,
-            },
+            Attach::Refused(Errno::NOSPC) => NicError::PeerQueues(name),
             Attach::Refused(source) => NicError::Program {
                 name,
                 reason: io::Error::from(source).to_string(),

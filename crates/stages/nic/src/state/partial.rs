@@ -105,4 +105,34 @@ mod tests {
         untouched(with(6, 0x20)); // a fragment
         untouched(with(37, partial(10)[37] ^ 1)); // a wrong sum
     }
+
+    #[test]
+    fn no_packet_however_mutated_panics_or_is_changed_beyond_its_checksum() {
+        let mut bits = std::time::SystemTime::now()
+            .duration_since(std::time::UNIX_EPOCH)
+            .map_or(1, |since| since.as_nanos() as u64);
+        println!("seed {bits}");
+        let mut next = || {
+            bits = bits.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (bits >> 33) as usize
+        };
+        for _ in 0..20_000 {
+            let mut packet = partial(next() % 50);
+            for _ in 0..next() % 3 {
+                let at = next() % packet.len();
+                packet[at] = next() as u8;
+            }
+            packet.truncate(next() % (packet.len() + 1));
+            let before = packet.clone();
+            let is_completed = complete(&mut packet);
+            let changed = (0..packet.len()).filter(|&at| packet[at] != before[at]);
+            let changed: Vec<usize> = changed.collect();
+            let header = packet
+                .first()
+                .map_or(0, |first| usize::from(first & 0x0f) * 4);
+            let checksum = header + CHECKSUM_AT..header + CHECKSUM_AT + 2;
+            assert!(changed.iter().all(|at| checksum.contains(at)), "{before:?}");
+            assert!(is_completed || changed.is_empty(), "{before:?}");
+        }
+    }
 }
