@@ -12,6 +12,7 @@ mod crowd;
 mod error;
 mod flushes;
 mod idle;
+mod interfaces;
 mod observer;
 mod overload;
 mod pages;
@@ -36,7 +37,7 @@ pub struct Figure {
 }
 
 /// All figures, in the order of the README.
-pub static FIGURES: [Figure; 13] = [
+pub static FIGURES: [Figure; 14] = [
     Figure {
         name: "pages",
         what: "pages/s and CPU time per page, fused and spread",
@@ -96,6 +97,12 @@ pub static FIGURES: [Figure; 13] = [
         what: "the shop beside the same shop on axum and Linux TCP, and nginx for a static page",
         runs_brigade: true,
         measure: rival::measure,
+    },
+    Figure {
+        name: "interfaces",
+        what: "the shop behind a tap interface, by AF_XDP on a veth pair, and behind passt",
+        runs_brigade: true,
+        measure: interfaces::measure,
     },
     Figure {
         name: "overload",

@@ -374,7 +374,7 @@ fn milliseconds(text: &str) -> f64 {
 }
 
 /// Ticks in which core 0 was not idle.
-fn core_ticks() -> Result<u64, Error> {
+pub(super) fn core_ticks() -> Result<u64, Error> {
     let path = "/proc/stat".to_owned();
     let text = std::fs::read_to_string(&path).map_err(|source| Error::Proc { path, source })?;
     let line = text
@@ -396,7 +396,7 @@ fn core_ticks() -> Result<u64, Error> {
     Ok(busy.map(|(_, ticks)| ticks).sum())
 }
 
-fn run(program: &str, arguments: &[&str]) -> Result<String, Error> {
+pub(super) fn run(program: &str, arguments: &[&str]) -> Result<String, Error> {
     child::output(Command::new(program).args(arguments))
 }
 
