@@ -10,7 +10,7 @@ use rustix::mm::{MapFlags, ProtFlags};
 
 use crate::page::{Page, PageWord};
 use crate::slot::{AtomicPart, SLOT_BYTES, Slot, State};
-use crate::{BankError, Holder};
+use crate::{BankError, Holder, Payloads};
 
 const PAGES_MAX: usize = 1 << 24;
 const PAGE_BYTES_MAX: usize = 1 << 20;
@@ -306,6 +306,11 @@ impl Bank {
     /// Pages that the bank has; constant.
     pub fn pages(&self) -> usize {
         self.memory.pages as usize
+    }
+
+    /// Where the payloads of its pages lie, for handing them to the kernel in one piece.
+    pub fn payloads(&self) -> Payloads {
+        Payloads::of(Arc::clone(&self.memory))
     }
 
     /// The memfd, for mapping the bank into another domain.

@@ -24,12 +24,14 @@ mod bank;
 mod error;
 mod page;
 mod page_ring;
+mod payloads;
 mod slot;
 
 pub use bank::{Bank, HolderCount};
 pub use error::BankError;
 pub use page::Page;
 pub use page_ring::{PageConsumer, PageProducer, page_ring};
+pub use payloads::Payloads;
 pub use slot::HEADER_BYTES_MAX;
 
 /// Identifies a holder of pages (a stage) in the holder table; 0 is nobody.

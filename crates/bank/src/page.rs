@@ -127,6 +127,11 @@ impl Page {
         self.memory.number()
     }
 
+    /// Its number in its bank.
+    pub(crate) fn number(&self) -> usize {
+        self.index as usize
+    }
+
     pub(crate) fn is_of(&self, memory: &Arc<Memory>) -> bool {
         Arc::ptr_eq(&self.memory, memory)
     }

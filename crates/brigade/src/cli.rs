@@ -50,16 +50,22 @@ pub enum Nic {
     Load,
     /// A tap interface of the host, by its name.
     Tap(String),
+    /// An interface of the host, by its name, with AF_XDP.
+    Xdp(String),
+    /// The unix socket of a passt.
+    Passt(String),
 }
 
-/// `portal`, `wire`, `load`, `tap:NAME`.
+/// `portal`, `wire`, `load`, `tap:NAME`, `xdp:INTERFACE`, `passt:SOCKET`.
 fn nic(text: &str) -> Result<Nic, String> {
-    match (text, text.strip_prefix("tap:")) {
+    match (text, text.split_once(':')) {
         ("portal", _) => Ok(Nic::Portal),
         ("wire", _) => Ok(Nic::Wire),
         ("load", _) => Ok(Nic::Load),
-        (_, Some(name)) => Ok(Nic::Tap(name.to_owned())),
-        _ => Err("give portal, wire, load, or tap:NAME".into()),
+        (_, Some(("tap", name))) => Ok(Nic::Tap(name.to_owned())),
+        (_, Some(("xdp", interface))) => Ok(Nic::Xdp(interface.to_owned())),
+        (_, Some(("passt", socket))) => Ok(Nic::Passt(socket.to_owned())),
+        _ => Err("give portal, wire, load, tap:NAME, xdp:INTERFACE, or passt:SOCKET".into()),
     }
 }
 
@@ -73,8 +79,10 @@ pub struct RunArgs {
     #[arg(long, value_name = "ADDRESS:PORT")]
     pub listen: Option<String>,
     /// Where packets come from: portal (a port of the host), wire (in this process, with a load on
-    /// it), load (the load as a stage), or tap:NAME (a network interface of the host).
-    #[arg(long, value_name = "portal|wire|load|tap:NAME", value_parser = nic)]
+    /// it), load (the load as a stage), tap:NAME (a network interface of the host),
+    /// xdp:INTERFACE (one that is there, such as one end of a veth pair, by AF_XDP), or passt:SOCKET (a
+    /// passt that listens there).
+    #[arg(long, value_name = "portal|wire|load|tap:NAME|xdp:INTERFACE|passt:SOCKET", value_parser = nic)]
     pub nic: Option<Nic>,
     /// The disk: an image file (made on the first start, and kept), or mem:SIZE.
     #[arg(long, value_name = "PATH|mem:SIZE")]

@@ -16,6 +16,9 @@ pub enum Error {
     /// The machine does not have what was asked for.
     #[error(transparent)]
     Topology(#[from] brigade_topology::Error),
+    /// The interface is not there, or not what it must be.
+    #[error(transparent)]
+    Nic(#[from] brigade_nic::NicError),
     /// `top` failed.
     #[error(transparent)]
     Top(#[from] crate::top::TopError),

@@ -11,6 +11,8 @@ pub fn registry() -> Registry {
         .add(brigade_nic::portal_kind())
         .add(brigade_nic::wire_kind())
         .add(brigade_nic::tap_kind())
+        .add(brigade_nic::xdp_kind())
+        .add(brigade_nic::passt_kind())
         .add(load::kind())
         .add(brigade_tcp::kind())
         .add(brigade_http::kind())

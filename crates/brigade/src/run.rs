@@ -9,6 +9,7 @@ use std::time::Duration;
 use brigade_bookstore::CUSTOMERS_PER_BROWSER;
 use brigade_graph::{Pipeline, Placement};
 use brigade_nic::wire::{self, WirePeer};
+use brigade_nic::{XDP_MTU_BYTES_MAX, interface_mtu_bytes};
 use brigade_runtime::{Plan, Running};
 use brigade_stage::{OptionValue, Registry};
 use brigade_topology::{Machine, parse_cores};
@@ -86,7 +87,7 @@ pub fn run(args: &RunArgs, registry: &Registry) -> Result<(), Error> {
 
 /// Puts the command line's options into the pipeline.
 fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result<(), Error> {
-    let nic = ["portal", "wire", "load", "tap"];
+    let nic = ["portal", "wire", "load", "tap", "xdp", "passt"];
     let nic = nic
         .into_iter()
         .find_map(|kind| stage_of_kind(pipeline, kind));
@@ -100,8 +101,17 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
             Nic::Wire => "wire",
             Nic::Load => "load",
             Nic::Tap(_) => "tap",
+            Nic::Xdp(_) => "xdp",
+            Nic::Passt(_) => "passt",
         };
         pipeline.set_kind(&nic, name, registry)?;
+        if let Nic::Passt(socket) = &kind {
+            pipeline.set_option(&nic, "socket", OptionValue::text(socket))?;
+        }
+        if let Nic::Xdp(interface) = &kind {
+            pipeline.set_option(&nic, "interface", OptionValue::text(interface))?;
+            apply_xdp(interface, pipeline)?;
+        }
         if let Nic::Tap(interface) = kind {
             pipeline.set_option(&nic, "interface", OptionValue::text(interface))?;
             pipeline.set_option(&nic, "offload", OptionValue::Flag(true))?;
@@ -133,6 +143,20 @@ fn apply(args: &RunArgs, pipeline: &mut Pipeline, registry: &Registry) -> Result
         if let Some(fs) = stage_of_kind(pipeline, "fs") {
             pipeline.set_option(&fs, "disk", OptionValue::text(disk))?;
         }
+    }
+    Ok(())
+}
+
+/// Lets tcp make packets as an interface with AF_XDP takes them: as large as it carries, with room for
+/// a frame's header before them.
+fn apply_xdp(interface: &str, pipeline: &mut Pipeline) -> Result<(), Error> {
+    let Some(tcp) = stage_of_kind(pipeline, "tcp") else {
+        return Ok(());
+    };
+    let mtu_bytes = interface_mtu_bytes(interface)?.min(XDP_MTU_BYTES_MAX);
+    for (option, bytes) in [("mtu_bytes", mtu_bytes), ("headroom_bytes", 16)] {
+        let value = OptionValue::Integer(i64::try_from(bytes).unwrap_or(0));
+        pipeline.set_option(&tcp, option, value)?;
     }
     Ok(())
 }
@@ -285,6 +309,15 @@ fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), E
             "brigade: http://10.7.0.1/ and http://[fd00:10:7::1]/ behind {interface}, once it has addresses: \
              ip link set {interface} up; ip addr add 10.7.0.2/24 dev {interface}; \
              ip addr add fd00:10:7::2/64 dev {interface}"
+        );
+    }
+    if let Some(Nic::Xdp(interface)) = &args.nic {
+        println!("brigade: http://10.7.0.1/ at {interface}, for whoever is at its other end");
+    }
+    if let Some(Nic::Passt(socket)) = &args.nic {
+        println!(
+            "brigade: http://10.7.0.1/ behind the passt at {socket}: with `--tcp-ports 8080:80`, \
+             it is http://127.0.0.1:8080/"
         );
     }
     println!("brigade: `brigade top` shows the pipeline at work; Ctrl-C ends it");

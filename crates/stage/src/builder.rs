@@ -5,6 +5,8 @@ use std::any::Any;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use brigade_bank::{Bank, Payloads};
+
 use crate::ports::Ports;
 use crate::{Header, Input, Kind, OptionValue, Output, StageError, Window};
 
@@ -241,6 +243,19 @@ impl<'a> Builder<'a> {
         make: impl FnOnce() -> Result<T, StageError>,
     ) -> Result<T, StageError> {
         self.resources.shared(name, make)
+    }
+
+    /// Where the pages of the input or output `name` lie, for handing them to the kernel in one piece;
+    /// none when there is no such port.
+    pub fn payloads(&self, name: &str) -> Option<Payloads> {
+        let input = self.kind.inputs().iter().position(|p| p.name == name);
+        let output = self.kind.outputs().iter().position(|p| p.name == name);
+        let bank = match (input, output) {
+            (Some(index), _) => self.ports.input_bank(index),
+            (None, Some(index)) => self.ports.output_bank(index),
+            (None, None) => None,
+        };
+        bank.map(Bank::payloads)
     }
 
     /// Bytes of a page of the input or output `name`; 0 when there is no such port.

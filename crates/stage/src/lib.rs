@@ -43,7 +43,7 @@ mod registry;
 mod route;
 mod window;
 
-pub use brigade_bank::{HEADER_BYTES_MAX, Page};
+pub use brigade_bank::{HEADER_BYTES_MAX, Page, Payloads};
 pub use builder::{BuildError, Builder, Resources};
 pub use clock::clock_ns;
 pub use figures::{CopyFigures, EdgeEndFigures, VisitState, WindowFigures};

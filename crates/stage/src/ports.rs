@@ -406,6 +406,23 @@ impl Ports {
         self.messages_total
     }
 
+    /// The bank of input `index`; none while unconnected.
+    pub fn input_bank(&self, index: usize) -> Option<&Bank> {
+        let port = self.inputs.get(index)?;
+        self.bank(port.pool, port.lanes.is_empty())
+    }
+
+    /// The bank of output `index`; none while unconnected.
+    pub fn output_bank(&self, index: usize) -> Option<&Bank> {
+        let port = self.outputs.get(index)?;
+        self.bank(port.pool, port.lanes.is_empty())
+    }
+
+    fn bank(&self, pool: usize, unconnected: bool) -> Option<&Bank> {
+        let pool = self.pools.get(pool)?;
+        (!unconnected).then_some(&pool.bank)
+    }
+
     /// Bytes of a page of input `index`; 0 while unconnected.
     pub fn input_page_bytes(&self, index: usize) -> usize {
         self.inputs

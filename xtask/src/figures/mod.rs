@@ -13,6 +13,7 @@ mod crowd;
 mod error;
 mod flushes;
 mod idle;
+mod interfaces;
 mod observer;
 mod overload;
 mod pages;
@@ -37,7 +38,7 @@ pub struct Figure {
 }
 
 /// All figures, in the order of the README.
-pub static FIGURES: [Figure; 14] = [
+pub static FIGURES: [Figure; 15] = [
     Figure {
         name: "pages",
         what: "pages/s and CPU time per page, fused and spread",
@@ -103,6 +104,12 @@ pub static FIGURES: [Figure; 14] = [
         what: "bytes per second over a tap interface, both ways, beside Linux's own TCP",
         runs_brigade: true,
         measure: bulk::measure,
+    },
+    Figure {
+        name: "interfaces",
+        what: "the shop behind a tap interface, by AF_XDP on a veth pair, and behind passt",
+        runs_brigade: true,
+        measure: interfaces::measure,
     },
     Figure {
         name: "overload",

@@ -396,7 +396,7 @@ pub(super) fn core_ticks() -> Result<u64, Error> {
     Ok(busy.map(|(_, ticks)| ticks).sum())
 }
 
-fn run(program: &str, arguments: &[&str]) -> Result<String, Error> {
+pub(super) fn run(program: &str, arguments: &[&str]) -> Result<String, Error> {
     child::output(Command::new(program).args(arguments))
 }
 

@@ -34,6 +34,14 @@ pub(crate) const EDGES: &[Edge] = &[
         "the call that names a tap interface",
     ),
     edge(
+        "crates/stages/nic/src/interface.rs",
+        "the calls that ask for an interface's address, MTU and queues",
+    ),
+    edge(
+        "crates/stages/nic/src/xsk/ring.rs",
+        "rings that the kernel and this process share",
+    ),
+    edge(
         "crates/stages/db/src/vfs.rs",
         "SQLite's file layer is a table of C functions",
     ),

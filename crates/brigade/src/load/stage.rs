@@ -94,8 +94,7 @@ impl LoadStage {
     fn packets(&mut self, io: &mut Io<'_>) {
         while let Some(message) = io.take(self.from_tcp) {
             let now_ns = io.now_ns();
-            let length_bytes = message.header().length_bytes as usize;
-            let packet = message.payload().get(..length_bytes).unwrap_or(&[]);
+            let packet = message.header().of(message.payload());
             let mut out = Pages::new(io, self.to_tcp, now_ns);
             self.calls.packet(packet, &mut out);
             count_payload(io, packet);

@@ -254,4 +254,9 @@ fn interfaces() {
         &tap("a-name-that-is-too-long"),
         &["a-name-that-is-too-long", "15"],
     );
+    let passt = |path: &str| format!("run echo --nic passt:{path}");
+    for path in ["", "/nowhere/passt.socket"] {
+        let words = ["start it first", "--tcp-ports", path];
+        fails_anywhere(&passt(path), &words);
+    }
 }

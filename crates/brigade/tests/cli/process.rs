@@ -38,7 +38,22 @@ pub struct End {
 impl Brigade {
     /// Starts `brigade` in a folder.
     pub fn start(folder: &Path, arguments: &[&str]) -> Brigade {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_brigade"))
+        Brigade::started(
+            Command::new(env!("CARGO_BIN_EXE_brigade")),
+            folder,
+            arguments,
+        )
+    }
+
+    /// Starts `brigade` in a folder and in a network namespace; its process is that of `ip`.
+    pub fn start_in(namespace: &str, folder: &Path, arguments: &[&str]) -> Brigade {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", namespace, env!("CARGO_BIN_EXE_brigade")]);
+        Brigade::started(command, folder, arguments)
+    }
+
+    fn started(mut command: Command, folder: &Path, arguments: &[&str]) -> Brigade {
+        let mut child = command
             .args(arguments)
             .current_dir(folder)
             .stdin(Stdio::null())

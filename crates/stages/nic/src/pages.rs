@@ -40,9 +40,8 @@ impl PacketOut for Pages<'_, '_> {
         self.began_ns = self.io.now_ns();
         let header = Packet {
             length_bytes: u32::try_from(length_bytes).unwrap_or(0),
-            nic_queue_ns: 0,
             nic_service_ns: u32::try_from(service_ns).unwrap_or(u32::MAX),
-            segment_bytes: 0,
+            ..Packet::default()
         };
         self.io.send(self.port, Message::new(page, header));
         filled

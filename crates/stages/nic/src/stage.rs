@@ -1,6 +1,8 @@
-//! Moves messages between the rings and the portal, the wire or a tap interface.
+//! Moves messages between the rings and the portal, the wire, an interface or passt.
 
+mod passt;
 mod tap;
+mod xdp;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, ToSocketAddrs};
 use std::os::fd::BorrowedFd;
@@ -12,7 +14,9 @@ use brigade_link::PacketOut;
 use brigade_messages::nic_tcp::Packet;
 use brigade_stage::{Builder, Input, Io, Kind, OptionValue, Output, Stage, StageError};
 
+pub use passt::passt_kind;
 pub use tap::tap_kind;
+pub use xdp::{XDP_MTU_BYTES_MAX, xdp_kind};
 
 use crate::NicError;
 use crate::pages::{Pages, count_payload};
@@ -107,8 +111,7 @@ impl Stage for PortalStage {
         while let Some(message) = io.take(self.from_tcp) {
             let now_ns = io.now_ns();
             let mut out = Pages::new(io, self.to_tcp, now_ns);
-            let length_bytes = message.header().length_bytes as usize;
-            let packet = message.payload().get(..length_bytes).unwrap_or(&[]);
+            let packet = message.header().of(message.payload());
             self.portal.packet(packet, now_ns, &mut out);
             count_payload(io, packet);
             io.release(message);
@@ -201,11 +204,11 @@ impl WireStage {
             let Some(message) = io.take(self.from_tcp) else {
                 return;
             };
-            let length_bytes = message.header().length_bytes as usize;
-            if let Some(packet) = message.payload().get(..length_bytes) {
+            let packet = message.header().of(message.payload());
+            if !packet.is_empty() {
                 self.wire
                     .to_peer
-                    .send(length_bytes, |buffer| buffer.copy_from_slice(packet));
+                    .send(packet.len(), |buffer| buffer.copy_from_slice(packet));
                 count_payload(io, packet);
             }
             io.release(message);
@@ -277,6 +280,12 @@ fn address_v6(b: &Builder<'_>, option: &'static str) -> Result<Option<Ipv6Addr>,
     Ok(Some(
         address.map_err(|_| NicError::AddressV6 { option, text })?,
     ))
+}
+
+/// A local address (the second bit) of a single host (not the first).
+fn random_mac() -> [u8; 6] {
+    let random = RandomState::new().hash_one(0_u64).to_be_bytes();
+    [2, random[0], random[1], random[2], random[3], random[4]]
 }
 
 fn listen_address(text: &str) -> Result<SocketAddr, NicError> {

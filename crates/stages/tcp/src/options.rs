@@ -7,6 +7,9 @@ use brigade_stage::{Builder, Kind, OptionValue, StageError};
 use crate::TcpError;
 use crate::state::Limits;
 
+/// What every host of the internet takes in one piece (RFC 791).
+const MTU_BYTES_MIN: usize = 576;
+
 /// Declares the options.
 pub(crate) fn declare(kind: Kind) -> Kind {
     let integer = OptionValue::Integer;
@@ -57,6 +60,16 @@ pub(crate) fn declare(kind: Kind) -> Kind {
         "the nic computes checksums and splits large packets: only before a tap interface",
     )
     .option(
+        "mtu_bytes",
+        integer(0),
+        "largest packet; 0: what fits into a page, as nothing smaller is known",
+    )
+    .option(
+        "headroom_bytes",
+        integer(0),
+        "room in the page before each packet sent, for a nic that writes its own header there",
+    )
+    .option(
         "timeout_s",
         integer(60),
         "a peer silent for so long is cut off",
@@ -75,7 +88,7 @@ pub(crate) fn read(b: &Builder<'_>) -> Result<Limits, StageError> {
         address: address(&b.text("address")?)?,
         address_v6: address_v6(&b.text("address_v6")?)?,
         port: u16::try_from(number(b, "port", 1, 65_535)?)?,
-        mtu_bytes: mtu_bytes(b.page_bytes("to_nic"))?,
+        mtu_bytes: mtu_bytes(b)?,
         connections_max: usize::try_from(connections_max)?,
         half_open_max: usize::try_from(number(b, "half_open_max", 1, 1_000_000)?)?,
         time_wait_max: usize::try_from(number(b, "time_wait_max", 0, 1_000_000)?)?,
@@ -126,11 +139,22 @@ fn address_v6(text: &str) -> Result<Option<Ipv6Addr>, TcpError> {
     }
 }
 
-fn mtu_bytes(page_bytes: usize) -> Result<usize, TcpError> {
-    if page_bytes < 576 {
-        Err(TcpError::PageBytes(page_bytes))
-    } else {
-        Ok(page_bytes)
+/// Room before each packet that is sent.
+pub(crate) fn headroom_bytes(b: &Builder<'_>) -> Result<usize, StageError> {
+    Ok(usize::try_from(number(b, "headroom_bytes", 0, 1024)?)?)
+}
+
+/// The largest packet: one fits into a page, behind its headroom.
+fn mtu_bytes(b: &Builder<'_>) -> Result<usize, StageError> {
+    let room_bytes = b.page_bytes("to_nic").saturating_sub(headroom_bytes(b)?);
+    if room_bytes < MTU_BYTES_MIN {
+        return Err(TcpError::PageBytes(room_bytes).into());
+    }
+    let wanted = usize::try_from(number(b, "mtu_bytes", 0, 65_535)?)?;
+    match wanted {
+        0 => Ok(room_bytes),
+        // The option's own limits would let nothing through.
+        _ => Ok(wanted.clamp(MTU_BYTES_MIN, room_bytes)),
     }
 }
 

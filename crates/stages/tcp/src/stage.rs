@@ -38,24 +38,25 @@ pub fn kind() -> Kind {
 
 struct TcpStage {
     from_nic: Input<Packet>,
-    to_nic: Output<Packet>,
+    out: Out,
     commands: Input<TcpCommand>,
     events: Output<TcpEvent>,
     tcp: Tcp,
     counters: Arc<TcpCounters>,
     /// What was last told of them.
     told: Counters,
-    /// What the header of a packet says that has one segment.
-    segment_bytes: u32,
 }
 
 impl TcpStage {
     fn new(b: &mut Builder<'_>) -> Result<TcpStage, StageError> {
         let limits = options::read(b)?;
         Ok(TcpStage {
-            segment_bytes: if limits.offload { WHOLE } else { 0 },
+            out: Out {
+                port: b.output("to_nic")?,
+                whole_bytes: if limits.offload { WHOLE } else { 0 },
+                headroom_bytes: options::headroom_bytes(b)?,
+            },
             from_nic: b.input("from_nic")?,
-            to_nic: b.output("to_nic")?,
             commands: b.input("commands")?,
             events: b.output("events")?,
             tcp: Tcp::new(limits),
@@ -69,7 +70,7 @@ impl TcpStage {
         while let Some(message) = io.take(self.commands) {
             let now_ns = io.now_ns();
             let command = *message.header();
-            let mut out = Pages::new(io, self.to_nic, self.segment_bytes);
+            let mut out = Pages::new(io, self.out);
             self.tcp
                 .command(&command, message.payload(), now_ns, &mut out);
             if command.length_bytes > 0 {
@@ -83,12 +84,8 @@ impl TcpStage {
         while let Some(message) = io.take(self.from_nic) {
             let now_ns = io.now_ns();
             let header = *message.header();
-            let mut out = Pages::new(io, self.to_nic, self.segment_bytes);
-            // A length beyond the page is the sender's fault: nothing of it can be trusted.
-            let packet = message
-                .payload()
-                .get(..header.length_bytes as usize)
-                .unwrap_or(&[]);
+            let mut out = Pages::new(io, self.out);
+            let packet = header.of(message.payload());
             let is_local = header.segment_bytes > 0;
             let arrived = self.tcp.packet_from(packet, is_local, now_ns, &mut out);
             if let Some(arrived) = arrived {
@@ -108,7 +105,7 @@ impl TcpStage {
                 return;
             };
             let now_ns = io.now_ns();
-            let mut out = Pages::new(io, self.to_nic, self.segment_bytes);
+            let mut out = Pages::new(io, self.out);
             let Some(event) = self.tcp.event(page.payload_mut(), now_ns, &mut out) else {
                 return io.release(page);
             };
@@ -141,7 +138,7 @@ impl TcpStage {
     fn handle_timers(&mut self, io: &mut Io<'_>) {
         let now_ns = io.now_ns();
         if self.tcp.timer_ns().is_some_and(|at_ns| at_ns <= now_ns) {
-            let mut out = Pages::new(io, self.to_nic, self.segment_bytes);
+            let mut out = Pages::new(io, self.out);
             self.tcp.timers(now_ns, &mut out);
             io.worked();
         }
@@ -156,7 +153,7 @@ impl Stage for TcpStage {
         self.handle_timers(io);
         if self.tcp.has_blocked() {
             let now_ns = io.now_ns();
-            let mut out = Pages::new(io, self.to_nic, self.segment_bytes);
+            let mut out = Pages::new(io, self.out);
             self.tcp.unblock(now_ns, &mut out);
         }
         self.take_commands(io);
@@ -178,6 +175,16 @@ impl Stage for TcpStage {
 /// All data of a packet in one segment.
 const WHOLE: u32 = u16::MAX as u32;
 
+/// How packets leave.
+#[derive(Clone, Copy)]
+struct Out {
+    port: Output<Packet>,
+    /// What the header of a packet says that has one segment.
+    whole_bytes: u32,
+    /// Room before each packet.
+    headroom_bytes: usize,
+}
+
 /// Packets go into pages of the edge to the nic.
 struct Pages<'a, 'b> {
     io: &'a mut Io<'b>,
@@ -185,15 +192,23 @@ struct Pages<'a, 'b> {
     /// What is said of a packet of one segment, and of the next one.
     whole_bytes: u32,
     segment_bytes: u32,
+    /// Room before each packet.
+    headroom_bytes: usize,
 }
 
 impl<'a, 'b> Pages<'a, 'b> {
-    fn new(io: &'a mut Io<'b>, port: Output<Packet>, whole_bytes: u32) -> Pages<'a, 'b> {
+    fn new(io: &'a mut Io<'b>, out: Out) -> Pages<'a, 'b> {
+        let Out {
+            port,
+            whole_bytes,
+            headroom_bytes,
+        } = out;
         Pages {
             io,
             port,
             whole_bytes,
             segment_bytes: whole_bytes,
+            headroom_bytes,
         }
     }
 }
@@ -212,14 +227,16 @@ impl PacketOut for Pages<'_, '_> {
             // There was room a moment ago and nobody else sends on this port.
             unreachable!("the room on to_nic vanished")
         };
-        let filled = fill(&mut page.payload_mut()[..length_bytes]);
-        let payload_bytes = flow::payload_bytes(&page.payload()[..length_bytes]);
+        let packet = self.headroom_bytes..self.headroom_bytes + length_bytes;
+        let filled = fill(&mut page.payload_mut()[packet.clone()]);
+        let payload_bytes = flow::payload_bytes(&page.payload()[packet]);
         if payload_bytes > 0 {
             self.io.count_copy(payload_bytes);
         }
         let packet = Packet {
             length_bytes: u32::try_from(length_bytes).unwrap_or(0),
             segment_bytes: std::mem::replace(&mut self.segment_bytes, self.whole_bytes),
+            offset_bytes: u32::try_from(self.headroom_bytes).unwrap_or(0),
             ..Packet::default()
         };
         self.io.send(self.port, Message::new(page, packet));

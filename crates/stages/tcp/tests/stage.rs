@@ -51,7 +51,7 @@ impl Client {
                 length_bytes: packet.len() as u32,
                 nic_queue_ns: 300,
                 nic_service_ns: 200,
-                segment_bytes: 0,
+                ..Packet::default()
             };
             harness.send("from_nic", header, &packet);
         }

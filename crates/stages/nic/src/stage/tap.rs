@@ -1,12 +1,11 @@
 //! The kind `tap`: frames of a tap interface.
 
-use std::hash::{BuildHasher, RandomState};
 use std::os::fd::{AsFd as _, BorrowedFd};
 
 use brigade_messages::nic_tcp::Packet;
 use brigade_stage::{Builder, Input, Io, Kind, Message, OptionValue, Output, Stage, StageError};
 
-use super::{address, address_v6, ports};
+use super::{address, address_v6, ports, random_mac};
 use crate::device::Tap;
 use crate::pages::count_payload;
 use crate::state::tap::{Arrived, Departing, Ethernet, HEADER_BYTES};
@@ -52,9 +51,6 @@ struct TapStage {
 
 impl TapStage {
     fn new(b: &Builder<'_>) -> Result<TapStage, StageError> {
-        // A local address (the second bit) of a single host (not the first).
-        let random = RandomState::new().hash_one(0_u64).to_be_bytes();
-        let mac = [2, random[0], random[1], random[2], random[3], random[4]];
         let interface = b.text("interface")?;
         let tap = Tap::open(&interface)?;
         if b.flag("offload")? {
@@ -64,7 +60,7 @@ impl TapStage {
             to_tcp: b.output("to_tcp")?,
             from_tcp: b.input("from_tcp")?,
             tap,
-            ethernet: Ethernet::new(mac, address(b, "address")?)
+            ethernet: Ethernet::new(random_mac(), address(b, "address")?)
                 .with_v6(address_v6(b, "address_v6")?),
             has_more: false,
         })
@@ -98,9 +94,9 @@ impl TapStage {
                     let service_ns = now_ns.saturating_sub(began_ns);
                     let packet = Packet {
                         length_bytes: u32::try_from(length).unwrap_or(0),
-                        nic_queue_ns: 0,
                         nic_service_ns: u32::try_from(service_ns).unwrap_or(u32::MAX),
                         segment_bytes,
+                        ..Packet::default()
                     };
                     io.send(self.to_tcp, Message::new(page, packet));
                 }
@@ -126,9 +122,7 @@ impl TapStage {
     fn packets_out(&mut self, io: &mut Io<'_>) {
         while let Some(mut message) = io.take(self.from_tcp) {
             let header = *message.header();
-            let length_bytes = header.length_bytes as usize;
-            let packet = message.payload_mut().get_mut(..length_bytes);
-            let packet = packet.unwrap_or(&mut []);
+            let packet = header.of_mut(message.payload_mut());
             let offload = offload(packet, header.segment_bytes);
             match self.ethernet.departing(packet, io.now_ns()) {
                 Some(Departing::Header(ethernet)) => {

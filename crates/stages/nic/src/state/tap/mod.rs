@@ -1,4 +1,4 @@
-//! A tap interface without its descriptor: Ethernet frames (IEEE 802.3) in, packets and answers out.
+//! A host on an Ethernet without its descriptor: Ethernet frames (IEEE 802.3) in, packets and answers out.
 //!
 //! IPv4 with ARP (RFC 826) and IPv6 with neighbour discovery (RFC 4861) only. Everything else, and
 //! what is for another host, is dropped.
@@ -20,6 +20,11 @@ pub(crate) const HEADER_BYTES: usize = 14;
 const ARP_BYTES: usize = 28;
 /// Bytes of an ARP frame.
 pub(crate) const ARP_FRAME_BYTES: usize = HEADER_BYTES + ARP_BYTES;
+
+/// Bytes of an IPv4 header without options.
+const IPV4_BYTES: usize = 20;
+/// A protocol that nobody acts on.
+const EXPERIMENT: u8 = 253;
 
 const IPV4: u16 = 0x0800;
 const ARP: u16 = 0x0806;
@@ -171,6 +176,27 @@ impl Ethernet {
         })
     }
 
+    /// A frame that only shows that we are here, with our addresses: a packet without data to nobody
+    /// in particular, of a protocol for experiments (RFC 3692) that nobody acts on.
+    pub(crate) fn presence(&self) -> [u8; HEADER_BYTES + IPV4_BYTES] {
+        let mut frame = [0; HEADER_BYTES + IPV4_BYTES];
+        frame[..HEADER_BYTES].copy_from_slice(&self.header(BROADCAST, IPV4));
+        let packet = &mut frame[HEADER_BYTES..];
+        packet[0] = 0x45;
+        packet[3] = IPV4_BYTES as u8;
+        packet[8..10].copy_from_slice(&[1, EXPERIMENT]);
+        packet[12..16].copy_from_slice(&self.address.octets());
+        packet[16..20].copy_from_slice(&Ipv4Addr::BROADCAST.octets());
+        let words = packet.chunks_exact(2);
+        let words = words.map(|word| u32::from(u16::from_be_bytes([word[0], word[1]])));
+        let mut sum = words.sum::<u32>();
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        packet[10..12].copy_from_slice(&(!(sum as u16)).to_be_bytes());
+        frame
+    }
+
     fn header(&self, to: Mac, kind: u16) -> [u8; HEADER_BYTES] {
         let mut header = [0; HEADER_BYTES];
         header[..6].copy_from_slice(&to);
@@ -285,6 +311,24 @@ mod tests {
             we.departing(&packet(US, THEM), later),
             Some(Departing::Question(_))
         ));
+    }
+
+    #[test]
+    fn its_presence_is_a_correct_packet_with_its_addresses() {
+        let presence = ours().presence();
+        let (header, packet) = split(&presence);
+        assert_eq!(header[..6], BROADCAST);
+        assert_eq!(header[6..12], OURS);
+        assert_eq!(packet[..4], [0x45, 0, 0, 20]);
+        assert_eq!(packet[12..16], US.octets());
+        // By hand: the words of the header, and the checksum that completes them.
+        let sum = 0x4500 + 0x0014 + 0x01fd + 0x0a07 + 0x0001 + 0xffff + 0xffff_u32;
+        let checksum = u32::from(u16::from_be_bytes([packet[10], packet[11]]));
+        let whole = sum + checksum;
+        assert_eq!((whole & 0xffff) + (whole >> 16), 0xffff);
+        // Others learn nothing wrong from it, and do not answer.
+        let mut they = Ethernet::new(THEIRS, THEM);
+        assert_eq!(they.arrived(header, packet, 0), Arrived::Foreign);
     }
 
     #[test]
