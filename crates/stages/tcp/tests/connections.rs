@@ -4,7 +4,7 @@ mod world;
 
 use brigade_link::tcp::State;
 use brigade_messages::tcp_http::{TcpCommand, TcpCommandKind};
-use world::{Http, MS, Random, S, World, limits};
+use world::{ACKNOWLEDGED, Http, MS, Random, S, World, limits};
 
 #[test]
 fn a_thousand_connections_carry_data_both_ways_and_close_in_any_order() {
@@ -208,19 +208,19 @@ fn data_waits_for_credit_and_peer_closed_comes_after_all_of_it() {
     world.send(client, &[7; 5000]);
     world.clients[client].tcp_mut().close();
     world.flush(client);
-    world.settle();
+    world.pass(ACKNOWLEDGED);
     assert!(world.http[&id].received.is_empty(), "no credit, no data");
     assert!(!world.http[&id].peer_closed);
     for credit in [1, 999, 3000, 999] {
         world.http.get_mut(&id).unwrap().granted += credit;
         world.command(id, TcpCommandKind::Credit, credit as u32, &[]);
-        world.settle();
+        world.pass(ACKNOWLEDGED);
         assert!(!world.http[&id].peer_closed);
         assert_eq!(world.http[&id].granted, 0);
     }
     world.http.get_mut(&id).unwrap().granted += 10;
     world.command(id, TcpCommandKind::Credit, 10, &[]);
-    world.settle();
+    world.pass(ACKNOWLEDGED);
     assert_eq!(world.http[&id].received, [7; 5000]);
     assert!(world.http[&id].peer_closed && !world.http[&id].gone);
 }
@@ -399,13 +399,13 @@ fn closing_sends_what_was_sent_before_and_drops_what_still_comes() {
     let mut sent = 0;
     for _ in 0..10 {
         sent += world.send(client, &[1; 4000]);
-        world.settle();
+        world.pass(ACKNOWLEDGED);
     }
     assert!(sent > 20_000, "what nobody reads must not stop the peer");
     assert_eq!(world.receive(client), b"goodbye");
     world.clients[client].tcp_mut().close();
     world.flush(client);
-    world.settle();
+    world.pass(ACKNOWLEDGED);
     assert!(world.http[&id].gone && world.http[&id].received.is_empty());
 }
 

@@ -12,6 +12,8 @@ use brigade_tcp::state::{Limits, Tcp};
 pub const PAGE_BYTES: usize = 4096;
 pub const MS: u64 = 1_000_000;
 pub const S: u64 = 1000 * MS;
+/// By then the stage has acknowledged what it had no answer to.
+pub const ACKNOWLEDGED: u64 = 20 * MS;
 
 pub fn limits() -> Limits {
     Limits {
@@ -124,6 +126,8 @@ impl World {
 
     pub fn connect_from(&mut self, port: u16) -> usize {
         let mut socket = Socket::new(8192, 8192);
+        // Acknowledges at once, so that what does not need time happens without.
+        socket.tcp_mut().set_ack_delay(None);
         let server = SocketAddrV4::new(Ipv4Addr::new(10, 7, 0, 1), 80);
         self.host.connect(&mut socket, port, server).unwrap();
         self.host
