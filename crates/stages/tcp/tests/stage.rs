@@ -248,11 +248,30 @@ fn packets_that_lie_about_their_length_are_dropped() {
 }
 
 #[test]
+fn packets_are_as_large_as_was_said_and_leave_room_before_them() {
+    let mut harness = setup()
+        .option("mtu_bytes", OptionValue::Integer(1500))
+        .option("headroom_bytes", OptionValue::Integer(16))
+        .build()
+        .unwrap();
+    let mut client = Client::new();
+    client.send(&mut harness);
+    let (header, page) = harness.receive::<Packet>("to_nic").expect("an answer");
+    assert_eq!(header.offset_bytes, 16);
+    let packet = header.of(&page);
+    assert_eq!(packet[0], 0x45);
+    // The first option of the answer to an opening segment is the largest segment.
+    assert_eq!(packet[40..44], [2, 4, 0x05, 0xb4], "1460 bytes");
+}
+
+#[test]
 fn wrong_options_are_said_clearly() {
     for (option, value, said) in [
         ("address", OptionValue::text("256.0.0.1"), "10.7.0.1"),
         ("connections_max", OptionValue::Integer(0), "from 1 to"),
         ("timeout_s", OptionValue::Integer(-5), "from 1 to"),
+        ("mtu_bytes", OptionValue::Integer(-1), "from 0 to"),
+        ("headroom_bytes", OptionValue::Integer(5000), "from 0 to"),
     ] {
         let error = setup().option(option, value).build().err().unwrap();
         assert!(error.to_string().contains(said), "{error}");
