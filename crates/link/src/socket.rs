@@ -17,8 +17,8 @@ pub struct Socket {
 impl Socket {
     /// A closed socket with buffers of the given sizes, without Nagle's algorithm: who writes
     /// here writes in blocks. Acknowledgements wait for data that goes the same way, for at most
-    /// 10 ms and two segments (RFC 1122, 4.2.3.2), as smoltcp has it: most requests are answered
-    /// before, and cost one packet less.
+    /// 10 ms and two segments (RFC 1122, 4.2.3.2), as smoltcp has it, unless `set_ack_delay` says
+    /// otherwise: most requests are answered before, and cost one packet less.
     pub fn new(receive_bytes: usize, send_bytes: usize) -> Socket {
         let mut socket = tcp::Socket::new(buffer(receive_bytes), buffer(send_bytes));
         socket.set_nagle_enabled(false);

@@ -139,8 +139,12 @@ impl Clients {
     }
 
     fn grow(&mut self) -> u32 {
+        let mut socket = Socket::new(self.limits.receive_bytes, self.limits.send_bytes);
+        // A whole send buffer of tcp's may be less than the two segments that end the wait for an
+        // answer: a large page would then wait 10 ms for each.
+        socket.tcp_mut().set_ack_delay(None);
         self.clients.push(Client {
-            socket: Socket::new(self.limits.receive_bytes, self.limits.send_bytes),
+            socket,
             port: 0,
             generation: 0,
             is_used: false,
