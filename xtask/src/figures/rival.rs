@@ -27,15 +27,21 @@ enum Errand {
     Static,
     Product,
     Mix(&'static str),
+    /// A book into the cart, the order form, the order: three requests.
+    Order,
 }
 
-const ERRANDS: [(&str, Errand); 5] = [
+/// Orders come last: they fill the tables that the mixes read.
+const ERRANDS: [(&str, Errand); 6] = [
     ("/style.css", Errand::Static),
     ("/product/{}", Errand::Product),
     ("browsing mix", Errand::Mix("browsing")),
     ("shopping mix", Errand::Mix("shopping")),
     ("ordering mix", Errand::Mix("ordering")),
+    ("an order", Errand::Order),
 ];
+/// The readers who order, for wrk.
+const READERS: &str = include_str!("rival.lua");
 
 /// Who serves.
 #[derive(Clone, Copy, PartialEq)]
@@ -51,7 +57,8 @@ const SERVERS: [(&str, Server); 3] = [
     ("nginx, veth", Server::Nginx),
 ];
 
-/// One run; the latencies of a mix are those of Product Detail, or of Buy Confirm if it orders.
+/// One run; the latencies of a mix are those of Product Detail, or of Buy Confirm if it orders, and
+/// those of an order are those of its three requests, one by one.
 struct Run {
     per_s: f64,
     /// All time of core 0, interrupts included, per page.
@@ -249,7 +256,7 @@ impl Street {
     /// Pages or interactions per second, and their median and 99th percentile.
     fn ask(&self, url: &str, errand: Errand, time_s: &str) -> Result<(f64, f64, f64), Error> {
         match errand {
-            Errand::Static => self.wrk(&[&format!("{url}/style.css")], time_s),
+            Errand::Static => self.wrk("1", &[&format!("{url}/style.css")], time_s),
             Errand::Product => {
                 let script = self
                     .folder
@@ -262,18 +269,31 @@ impl Street {
                      return wrk.format(\"GET\", \"/product/\" .. n)\nend\n"
                 );
                 write(&script, &text)?;
-                self.wrk(&["-s", &script, url], time_s)
+                self.wrk("1", &["-s", &script, url], time_s)
             }
             Errand::Mix(mix) => self.browsers(url, mix, time_s),
+            Errand::Order => {
+                let script = self.folder.path().join("readers.lua");
+                let script = script.display().to_string();
+                write(&script, READERS)?;
+                let arguments = ["-s", &script, url, "--", &ITEMS.to_string()];
+                self.wrk(CONNECTIONS, &arguments, time_s)
+            }
         }
     }
 
-    fn wrk(&self, arguments: &[&str], time_s: &str) -> Result<(f64, f64, f64), Error> {
+    fn wrk(
+        &self,
+        threads: &str,
+        arguments: &[&str],
+        time_s: &str,
+    ) -> Result<(f64, f64, f64), Error> {
         let common = [
             "-c",
             "1",
             "wrk",
-            "-t1",
+            "-t",
+            threads,
             "--latency",
             "-c",
             CONNECTIONS,
@@ -292,7 +312,11 @@ impl Street {
                     output: said.clone(),
                 })
         };
-        let per_s = find("Requests/sec:")?.parse().unwrap_or(0.0);
+        if find("Wrong answers:").is_ok_and(|wrong| wrong != "0") {
+            return Err(Error::Answer(format!("wrong pages: {said}")));
+        }
+        let per_s = find("Orders/sec:").or_else(|_| find("Requests/sec:"))?;
+        let per_s = per_s.parse().unwrap_or(f64::NAN);
         Ok((
             per_s,
             milliseconds(&find("50%")?),
