@@ -256,7 +256,7 @@ impl Street {
     /// Pages or interactions per second, and their median and 99th percentile.
     fn ask(&self, url: &str, errand: Errand, time_s: &str) -> Result<(f64, f64, f64), Error> {
         match errand {
-            Errand::Static => self.wrk("1", &[&format!("{url}/style.css")], time_s),
+            Errand::Static => self.wrk(errand, &[&format!("{url}/style.css")], time_s),
             Errand::Product => {
                 let script = self
                     .folder
@@ -269,7 +269,7 @@ impl Street {
                      return wrk.format(\"GET\", \"/product/\" .. n)\nend\n"
                 );
                 write(&script, &text)?;
-                self.wrk("1", &["-s", &script, url], time_s)
+                self.wrk(errand, &["-s", &script, url], time_s)
             }
             Errand::Mix(mix) => self.browsers(url, mix, time_s),
             Errand::Order => {
@@ -277,17 +277,19 @@ impl Street {
                 let script = script.display().to_string();
                 write(&script, READERS)?;
                 let arguments = ["-s", &script, url, "--", &ITEMS.to_string()];
-                self.wrk(CONNECTIONS, &arguments, time_s)
+                self.wrk(errand, &arguments, time_s)
             }
         }
     }
 
     fn wrk(
         &self,
-        threads: &str,
+        errand: Errand,
         arguments: &[&str],
         time_s: &str,
     ) -> Result<(f64, f64, f64), Error> {
+        let is_order = errand == Errand::Order;
+        let threads = if is_order { CONNECTIONS } else { "1" };
         let common = [
             "-c",
             "1",
@@ -312,10 +314,15 @@ impl Street {
                     output: said.clone(),
                 })
         };
-        if find("Wrong answers:").is_ok_and(|wrong| wrong != "0") {
+        if is_order && find("Wrong answers:")? != "0" {
             return Err(Error::Answer(format!("wrong pages: {said}")));
         }
-        let per_s = find("Orders/sec:").or_else(|_| find("Requests/sec:"))?;
+        let rate = if is_order {
+            "Orders/sec:"
+        } else {
+            "Requests/sec:"
+        };
+        let per_s = find(rate)?;
         let per_s = per_s.parse().unwrap_or(f64::NAN);
         Ok((
             per_s,
