@@ -16,7 +16,8 @@ wire_enum! {
     SqlKind {
         /// Statements that only read; no transaction.
         Read = 1,
-        /// All statements in one transaction: all or nothing, on disk before the reply.
+        /// All statements in one transaction: all or nothing, on disk before the reply. Of batches
+        /// that are under way together, a read may run before a write that was sent first.
         Write = 2,
         /// Statements outside a transaction that may change the schema or pragmas (set-up only).
         Script = 3,

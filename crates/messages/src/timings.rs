@@ -77,6 +77,15 @@ impl Timings {
         }
     }
 
+    /// The share that one of `count` has, at least one, who caused them together.
+    pub fn share(&self, count: u64) -> Timings {
+        let share = |ns: u32| saturate(u64::from(ns) / count.max(1));
+        Timings {
+            queue_ns: self.queue_ns.map(share),
+            service_ns: self.service_ns.map(share),
+        }
+    }
+
     /// Time waited in the rings of `hop`, in nanoseconds.
     pub fn queue_ns(&self, hop: Hop) -> u32 {
         self.queue_ns[hop as usize]

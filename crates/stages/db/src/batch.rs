@@ -24,6 +24,11 @@ impl Refusal {
             message: message.into(),
         }
     }
+
+    /// Whether the storage is to blame, after which the connection's state is unknown.
+    pub fn is_fault(&self) -> bool {
+        matches!(self.status, SqlStatus::Io | SqlStatus::Full)
+    }
 }
 
 impl From<rusqlite::Error> for Refusal {
@@ -65,6 +70,14 @@ fn status_of(code: ErrorCode) -> SqlStatus {
     }
 }
 
+const BEGIN: &str = "BEGIN IMMEDIATE";
+const COMMIT: &str = "COMMIT";
+const ROLLBACK: &str = "ROLLBACK";
+const SAVEPOINT: &str = "SAVEPOINT batch";
+const ROLLBACK_TO: &str = "ROLLBACK TO batch";
+const RELEASE: &str = "RELEASE batch";
+const CONTROLS: [&str; 6] = [BEGIN, COMMIT, ROLLBACK, SAVEPOINT, ROLLBACK_TO, RELEASE];
+
 /// A connection with the limits of its batches.
 pub struct Runner<'c> {
     /// Where the batch runs.
@@ -87,7 +100,7 @@ impl Runner<'_> {
             SqlKind::Write => self.transaction(batch, page),
             SqlKind::Script => {
                 let done = self.statements(kind, batch, page);
-                if !self.connection.is_autocommit() {
+                if self.is_open() {
                     self.roll_back();
                 }
                 done
@@ -97,19 +110,66 @@ impl Runner<'_> {
     }
 
     fn transaction(&self, batch: BatchReader<'_>, page: &mut [u8]) -> Result<usize, Refusal> {
-        self.control("BEGIN IMMEDIATE")?;
+        self.begin()?;
         let done = self.statements(SqlKind::Write, batch, page);
-        let done = done.and_then(|length| self.control("COMMIT").map(|()| length));
+        let done = done.and_then(|length| self.commit().map(|()| length));
         // SQLite itself may have rolled back after a serious error.
-        if !self.connection.is_autocommit() {
+        if self.is_open() {
             self.roll_back();
         }
         done
     }
 
-    /// A failed rollback leaves the transaction open, for which the session looks.
-    fn roll_back(&self) {
-        let _ = self.control("ROLLBACK");
+    /// Begins a transaction that writes.
+    ///
+    /// # Errors
+    /// When the storage fails.
+    pub fn begin(&self) -> Result<(), Refusal> {
+        self.control(BEGIN)
+    }
+
+    /// Runs the encoded write `batch` within the open transaction: all of it or, by a savepoint,
+    /// nothing. After a serious error the transaction is not open any more.
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    pub fn in_savepoint(&self, batch: &[u8], page: &mut [u8]) -> Result<usize, Refusal> {
+        let batch = BatchReader::new(batch).map_err(|error| Refusal::invalid(error.to_string()))?;
+        self.control(SAVEPOINT)?;
+        let done = self.statements(SqlKind::Write, batch, page);
+        let is_fault = matches!(&done, Err(refusal) if refusal.is_fault());
+        if self.is_open() && is_fault {
+            self.roll_back();
+        } else if self.is_open() {
+            let taken_back = match done {
+                Ok(_) => Ok(()),
+                Err(_) => self.control(ROLLBACK_TO),
+            };
+            let released = taken_back.and_then(|()| self.control(RELEASE));
+            if released.is_err() && self.is_open() {
+                self.roll_back();
+            }
+            released?;
+        }
+        done
+    }
+
+    /// Makes the transaction durable.
+    ///
+    /// # Errors
+    /// After one of the storage (`Io`) it may or may not have happened.
+    pub fn commit(&self) -> Result<(), Refusal> {
+        self.control(COMMIT)
+    }
+
+    /// Whether a transaction is open.
+    pub fn is_open(&self) -> bool {
+        !self.connection.is_autocommit()
+    }
+
+    /// Takes the transaction back. One whose rollback fails stays open, for which the session looks.
+    pub fn roll_back(&self) {
+        let _ = self.control(ROLLBACK);
     }
 
     fn control(&self, sql: &str) -> Result<(), Refusal> {
@@ -142,6 +202,13 @@ impl Runner<'_> {
             // Prepared under other rules than a request's, so it must not get into the cache.
             let mut prepared = self.connection.prepare(statement.sql)?;
             return execute(&mut prepared, statement, rows);
+        }
+        // These are in the cache, where nobody asks any more whether a batch may use them.
+        if CONTROLS.contains(&statement.sql.trim()) {
+            return Err(Refusal::invalid(format!(
+                "`{}` is not for a batch, which is one transaction or none",
+                statement.sql
+            )));
         }
         let mut prepared = self.connection.prepare_cached(statement.sql)?;
         if kind == SqlKind::Read && !prepared.readonly() {

@@ -1,14 +1,14 @@
-//! What runs on the coroutine: one batch after the other, until the stage closes.
+//! What runs on the coroutine: what comes, one after the other, until the stage closes.
 
 use std::rc::Rc;
 use std::sync::Arc;
 
-use brigade_messages::bookstore_db::{SqlReply, SqlRequest};
-use brigade_stage::{Message, Page};
+use brigade_messages::bookstore_db::SqlRequest;
 
 use crate::DbError;
 use crate::connection::{Options, Pause};
-use crate::link::{Call, Finished, Ledger, Link, Remote, Reply};
+use crate::group::Write;
+use crate::link::{Batch, Call, Ledger, Link, Remote, Reply};
 use crate::state::{Session, Work};
 
 /// Opens the database, runs batches, closes it.
@@ -22,13 +22,14 @@ pub fn run(
     let mut session = Session::new(remote, options, pause(link.clone()))?;
     // The first batch tries again, and its reply has the error.
     let _ = session.open();
-    let mut finished = None;
+    let mut batches = Vec::new();
     loop {
         session.settle();
-        match link.call(Call::Next(finished.take())) {
-            Reply::Batch(request, page) => finished = Some(answer(&mut session, request, page)),
+        match link.call(Call::Next(batches)) {
+            Reply::Batches(next) => batches = next,
             _ => return session.close(),
         }
+        run_all(&mut session, &mut batches);
     }
 }
 
@@ -36,33 +37,25 @@ fn pause(link: Link) -> Pause {
     Arc::new(move || matches!(link.call(Call::Pause), Reply::Lost))
 }
 
-fn answer(session: &mut Session<Remote>, request: Message<SqlRequest>, mut page: Page) -> Finished {
-    let SqlRequest {
-        tag,
-        kind,
-        length_bytes,
-        name_bytes,
-        ..
-    } = *request.header();
-    // A length beyond the page is an error of the sender: as an empty batch it is malformed.
-    let payload = request
-        .payload()
-        .get(..length_bytes as usize)
-        .unwrap_or(&[]);
-    let work = Work {
-        kind,
-        name_bytes: name_bytes as usize,
-        payload,
-    };
-    let outcome = session.execute(work, page.payload_mut());
-    let header = SqlReply {
-        tag,
-        status: outcome.status.word(),
-        length_bytes: outcome.length_bytes as u32,
-        ..SqlReply::default()
-    };
-    Finished {
-        request,
-        reply: Message::new(page, header),
+fn run_all(session: &mut Session<Remote>, batches: &mut [Batch]) {
+    if let [batch] = batches {
+        let work = work(batch.request.header(), batch.request.payload());
+        batch.outcome = session.execute(work, batch.page.payload_mut());
+        return;
+    }
+    let writes = batches.iter_mut().map(|batch| Write {
+        batch: work(batch.request.header(), batch.request.payload()).payload,
+        page: batch.page.payload_mut(),
+        outcome: &mut batch.outcome,
+    });
+    session.execute_group(&mut writes.collect::<Vec<_>>());
+}
+
+fn work<'a>(header: &SqlRequest, payload: &'a [u8]) -> Work<'a> {
+    Work {
+        kind: header.kind,
+        name_bytes: header.name_bytes as usize,
+        // A length beyond the page is an error of the sender: as an empty batch it is malformed.
+        payload: payload.get(..header.length_bytes as usize).unwrap_or(&[]),
     }
 }

@@ -2,21 +2,22 @@
 //!
 //! ```text
 //!   queries  +----------------------------------------------------+  operations
-//! ---------->|  stage.rs   one batch at a time                    |------------>
+//! ---------->|  stage.rs   order.rs: reads first, writes together |------------>
 //!            |     |  ^                                           |
 //!   rows     |  body.rs    state.rs --> SQLite --> vfs.rs         |  results
-//! <----------|  (a coroutine)               file.rs --> link.rs   |<------------
+//! <----------|  (a coroutine)  group.rs     file.rs --> link.rs   |<------------
 //!            +----------------------------------------------------+
 //! ```
 //!
 //! SQLite insists on waiting for its files, so it runs on a coroutine that is suspended while an
 //! operation is under way; everything from `body.rs` to `link.rs` runs there. There is one
-//! connection, so there is one batch at a time: a window of 1 for whoever models the pipeline.
+//! connection, so there is one batch at a time, or one group of writes that waited for it.
 //! A statement gives the core back when it waits for the fs stage, and every few thousand steps
 //! of SQLite's machine.
 //!
 //! The database is in WAL mode with `synchronous=FULL`: a write batch that was answered with `Ok`
-//! is on stable storage. After an error of the storage the connection is closed, and the next
+//! is on stable storage. Writes that stand in the queue while one is flushed are committed
+//! together, and reads pass them (`order.rs`). After an error of the storage the connection is closed, and the next
 //! batch opens the database again, so that what is seen is what is on the disk; a batch that was
 //! answered with `Io` may or may not have happened.
 //!
@@ -31,7 +32,9 @@ mod disk;
 mod error;
 mod file;
 mod folder;
+mod group;
 mod link;
+mod order;
 mod stage;
 mod state;
 mod vfs;
@@ -77,7 +80,7 @@ pub fn kind() -> Kind {
 const RESERVE_STEP_BYTES_MIN: u64 = 4 << 20;
 
 /// Options that are numbers: name, default, least value, documentation.
-const NUMBERS: [(&str, i64, i64, &str); 6] = [
+const NUMBERS: [(&str, i64, i64, &str); 7] = [
     ("cache_kib", 8192, 64, "SQLite's page cache"),
     (
         "wal_autocheckpoint_pages",
@@ -102,6 +105,12 @@ const NUMBERS: [(&str, i64, i64, &str); 6] = [
         50_000_000,
         1000,
         "steps of SQLite's machine that one batch may take",
+    ),
+    (
+        "group_writes_max",
+        32,
+        1,
+        "writes that are committed together, at most",
     ),
     (
         "stack_bytes",
@@ -133,11 +142,13 @@ fn make(builder: &mut Builder<'_>) -> Result<Box<dyn Stage>, StageError> {
     };
     let stack_bytes = number(builder, "stack_bytes")?.unsigned_abs() as usize;
     let page_bytes = builder.page_bytes("operations");
+    let writes_max = number(builder, "group_writes_max")?.unsigned_abs() as usize;
     Ok(Box::new(DbStage::new(
         ports,
         options,
         stack_bytes,
         page_bytes,
+        writes_max,
     )?))
 }
 
@@ -151,8 +162,7 @@ fn number(builder: &Builder<'_>, option: &'static str) -> Result<i64, StageError
     if (least..=1 << 40).contains(&value) {
         return Ok(value);
     }
-    let allowed =
-        "at least the smallest useful size (64 KiB of cache, 256 KiB of stack) and at most 2^40";
+    let allowed = "at least the smallest useful size (64 KiB of cache, 256 KiB of stack, 1 write) and at most 2^40";
     Err(DbError::Option {
         option,
         value: value.to_string(),

@@ -8,12 +8,13 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use brigade_messages::bookstore_db::{SqlReply, SqlRequest};
+use brigade_messages::bookstore_db::SqlRequest;
 use brigade_messages::db_fs::{FsKind, FsReply, FsRequest, OPEN_CREATE};
 use brigade_stage::coroutine::Caller;
 use brigade_stage::{Message, Page};
 
 use crate::disk::{Disk, Errno, Opened};
+use crate::state::Outcome;
 
 /// What the coroutine wants of the stage.
 pub enum Call {
@@ -32,16 +33,20 @@ pub enum Call {
     Release(Page),
     /// Let other stages run.
     Pause,
-    /// Answer the batch before (if there was one), and give the next one.
-    Next(Option<Finished>),
+    /// Answer these batches, and give what comes next.
+    Next(Vec<Batch>),
 }
 
-/// A batch that is done.
-pub struct Finished {
-    /// The request, whose page is free again.
+/// A batch that came.
+pub struct Batch {
+    /// The request.
     pub request: Message<SqlRequest>,
-    /// The reply, without timings.
-    pub reply: Message<SqlReply>,
+    /// Where its rows are written.
+    pub page: Page,
+    /// How it ended, once it has run.
+    pub outcome: Outcome,
+    /// When it was taken from its ring, in nanoseconds of the stage's clock.
+    pub taken_ns: u64,
 }
 
 /// What the stage gives for a [`Call`].
@@ -52,8 +57,8 @@ pub enum Reply {
     Done,
     /// The reply that was waited for; the page only of a read that succeeded.
     Answer(FsReply, Option<Page>),
-    /// The next batch, and an empty page for its rows.
-    Batch(Message<SqlRequest>, Page),
+    /// One batch; or several, all of them writes, to be committed together.
+    Batches(Vec<Batch>),
     /// There are no more batches: close the database.
     Finish,
     /// The stage is going down: nothing can be sent any more.

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use brigade_messages::bookstore_db::{SqlReply, SqlRequest, SqlStatus};
+use brigade_messages::bookstore_db::{SqlKind, SqlReply, SqlRequest, SqlStatus};
 use brigade_messages::db_fs::{FsKind, FsReply, FsRequest};
 use brigade_messages::{Hop, Timings};
 use brigade_stage::coroutine::{Coroutine, Step};
@@ -13,7 +13,9 @@ use crate::DbError;
 use crate::body;
 use crate::connection::Options;
 use crate::disk::Errno;
-use crate::link::{Call, Finished, Ledger, Reply};
+use crate::link::{Batch, Call, Ledger, Reply};
+use crate::order::Order;
+use crate::state::Outcome;
 
 /// The stage's ports and its window.
 #[derive(Clone, Copy)]
@@ -33,8 +35,8 @@ pub struct Ports {
 /// What the coroutine waits for.
 enum Waiting {
     Start,
-    /// The next batch: it is idle.
-    Batch,
+    /// What comes next: it is idle.
+    Batches,
     /// An empty page for an operation.
     Page,
     /// A token and room for an operation.
@@ -65,10 +67,14 @@ struct UnderWay {
     posted: bool,
 }
 
-/// The batch on the coroutine.
+/// What the batches on the coroutine take, together.
 #[derive(Default)]
-struct Batch {
+struct Account {
+    /// When they began.
+    began_ns: u64,
+    /// Of the operations.
     timings: Timings,
+    /// What the operations' replies waited for.
     queue_ns: u64,
     service_ns: u64,
 }
@@ -82,18 +88,25 @@ pub struct DbStage {
     under_way: VecDeque<UnderWay>,
     posted: usize,
     next_tag: u64,
-    batch: Batch,
+    order: Order<Batch>,
+    /// Between two turns of the coroutine the batches that it has run; else empty.
+    batches: Vec<Batch>,
+    /// How many batches it runs.
+    running: usize,
+    account: Account,
     finishing: bool,
     done: bool,
 }
 
 impl DbStage {
-    /// A stage that opens the database at its first run. Operations have pages of `page_bytes`.
+    /// A stage that opens the database at its first run. Operations have pages of `page_bytes`; at
+    /// most `writes_max` writes are committed together.
     pub fn new(
         ports: Ports,
         options: Options,
         stack_bytes: usize,
         page_bytes: usize,
+        writes_max: usize,
     ) -> Result<Self, DbError> {
         let ledger = Rc::new(Ledger::default());
         let books = Rc::clone(&ledger);
@@ -109,7 +122,10 @@ impl DbStage {
             under_way: VecDeque::new(),
             posted: 0,
             next_tag: 1,
-            batch: Batch::default(),
+            order: Order::new(writes_max),
+            batches: Vec::new(),
+            running: 0,
+            account: Account::default(),
             finishing: false,
             done: false,
         })
@@ -134,7 +150,7 @@ impl DbStage {
             };
             let latency_ns = io.now_ns().saturating_sub(sent.sent_ns);
             io.token_give(self.ports.fs, latency_ns);
-            self.batch.timings.merge(&timings);
+            self.account.timings.merge(&timings);
             if sent.posted {
                 self.posted -= 1;
                 if status != 0 {
@@ -142,7 +158,7 @@ impl DbStage {
                 }
                 io.release(reply);
             } else {
-                self.batch.queue_ns += reply.queue_ns();
+                self.account.queue_ns += reply.queue_ns();
                 self.answered(io, reply);
             }
         }
@@ -203,30 +219,54 @@ impl DbStage {
                 syncs,
                 reply: Some((reply, page)),
             } if !syncs || self.posted == 0 => Ok(Some(Reply::Answer(reply, page))),
-            Waiting::Batch => self.next_batch(io).map(Some).ok_or(Waiting::Batch),
+            Waiting::Batches => self.next_batches(io).map(Some).ok_or(Waiting::Batches),
             waiting => Err(waiting),
         }
     }
 
-    fn next_batch(&mut self, io: &mut Io<'_>) -> Option<Reply> {
-        let request = loop {
-            let Some(request) = io.take(self.ports.queries) else {
-                return self.finishing.then_some(Reply::Finish);
-            };
-            match request.header().deadline_ns {
-                1.. if request.header().deadline_ns <= io.clock_ns() => self.late(io, request),
-                _ => break request,
+    fn next_batches(&mut self, io: &mut Io<'_>) -> Option<Reply> {
+        let mut next = std::mem::take(&mut self.batches);
+        while !self.order.ready(&mut next) {
+            match self.take(io) {
+                Some(batch) => {
+                    let kind = SqlKind::from_word(batch.request.header().kind);
+                    self.order.push(kind, batch);
+                }
+                None if self.order.group(&mut next) => break,
+                None => {
+                    self.batches = next;
+                    return self.finishing.then_some(Reply::Finish);
+                }
             }
+        }
+        self.running = next.len();
+        self.account = Account {
+            began_ns: io.clock_ns(),
+            ..Account::default()
         };
-        let timings = request.header().timings;
-        self.batch = Batch {
-            timings,
-            queue_ns: request.queue_ns(),
-            service_ns: 0,
-        };
-        // There is one: `queries` needs it.
-        io.page_to(self.ports.rows, Route::Reply(request.origin()))
-            .map(|page| Reply::Batch(request, page))
+        Some(Reply::Batches(next))
+    }
+
+    /// Takes a batch that is not late.
+    fn take(&self, io: &mut Io<'_>) -> Option<Batch> {
+        loop {
+            let request = io.take(self.ports.queries)?;
+            let now_ns = io.clock_ns();
+            match request.header().deadline_ns {
+                1.. if request.header().deadline_ns <= now_ns => self.late(io, request),
+                _ => {
+                    // There is one: `queries` needs it.
+                    let route = Route::Reply(request.origin());
+                    let page = io.page_to(self.ports.rows, route)?;
+                    return Some(Batch {
+                        request,
+                        page,
+                        outcome: Outcome::NOT_RUN,
+                        taken_ns: now_ns,
+                    });
+                }
+            }
+        }
     }
 
     /// Says that a batch came too late to begin.
@@ -301,7 +341,7 @@ impl DbStage {
             Some(reply) => self.coroutine.resume(reply),
             None => self.coroutine.resume_start(),
         };
-        self.batch.service_ns += io.clock_ns().saturating_sub(began_ns);
+        self.account.service_ns += io.clock_ns().saturating_sub(began_ns);
         match step {
             Step::Call(call) => self.call(io, call),
             Step::Done(result) => {
@@ -334,27 +374,44 @@ impl DbStage {
                 Waiting::Go
             }
             Call::Pause => Waiting::Turn,
-            Call::Next(finished) => {
-                if let Some(finished) = finished {
-                    self.finished(io, finished);
-                }
-                Waiting::Batch
+            Call::Next(batches) => {
+                self.finished(io, batches);
+                Waiting::Batches
             }
         };
     }
 
-    fn finished(&mut self, io: &mut Io<'_>, finished: Finished) {
-        let Finished { request, mut reply } = finished;
-        let Batch {
-            mut timings,
-            queue_ns,
-            service_ns,
-        } = std::mem::take(&mut self.batch);
-        timings.add(Hop::Db, queue_ns, service_ns);
-        reply.header_mut().timings = timings;
-        let origin = request.origin();
-        io.release(request);
-        io.reply_to(self.ports.rows, origin, reply);
+    /// Answers batches that ran together. Each has its share of what they took; the rest of that
+    /// time it waited for the others.
+    fn finished(&mut self, io: &mut Io<'_>, mut batches: Vec<Batch>) {
+        let account = std::mem::take(&mut self.account);
+        let count = batches.len().max(1) as u64;
+        let took_ns = io.clock_ns().saturating_sub(account.began_ns);
+        let (waited_ns, gathered) = (took_ns - took_ns / count, account.timings.share(count));
+        self.running = 0;
+        for batch in batches.drain(..) {
+            let SqlRequest {
+                tag, mut timings, ..
+            } = *batch.request.header();
+            let pended_ns = account.began_ns.saturating_sub(batch.taken_ns);
+            let queue_ns = batch.request.queue_ns() + pended_ns + waited_ns;
+            timings.merge(&gathered);
+            timings.add(
+                Hop::Db,
+                queue_ns + account.queue_ns / count,
+                account.service_ns / count,
+            );
+            let header = SqlReply {
+                tag,
+                status: batch.outcome.status.word(),
+                length_bytes: batch.outcome.length_bytes as u32,
+                timings,
+            };
+            let origin = batch.request.origin();
+            io.release(batch.request);
+            io.reply_to(self.ports.rows, origin, Message::new(batch.page, header));
+        }
+        self.batches = batches;
     }
 }
 
@@ -377,10 +434,13 @@ impl Stage for DbStage {
     }
 
     fn held(&self) -> usize {
-        usize::from(!matches!(
+        let is_idle = matches!(
             self.waiting,
-            Waiting::Start | Waiting::Batch | Waiting::Nothing
-        ))
+            Waiting::Start | Waiting::Batches | Waiting::Nothing
+        );
+        // Before the first batch it opens the database.
+        let running = if is_idle { 0 } else { self.running.max(1) };
+        running + self.order.len()
     }
 
     fn finish(&mut self, io: &mut Io<'_>) -> Result<bool, StageError> {
@@ -401,8 +461,9 @@ impl Drop for DbStage {
         if self.done || idle || std::thread::panicking() {
             return;
         }
-        // It takes a few: the call that it waits in, a rollback, the next batch, the closing.
-        for _ in 0..16 {
+        // It takes a few: the call that it waits in, a rollback, the batches of a group one by one,
+        // the closing.
+        for _ in 0..16 + 4 * self.running {
             if let Step::Done(_) = self.coroutine.resume(Reply::Lost) {
                 return;
             }

@@ -25,6 +25,33 @@ pub struct Outcome {
     pub length_bytes: usize,
 }
 
+impl Outcome {
+    /// Of a batch that has not run.
+    pub const NOT_RUN: Outcome = Outcome {
+        status: SqlStatus::Io,
+        length_bytes: 0,
+    };
+
+    /// What `done` means; a message is written into `page`.
+    pub fn of(done: Result<usize, Refusal>, page: &mut [u8]) -> Self {
+        match done {
+            Ok(length_bytes) => Outcome {
+                status: SqlStatus::Ok,
+                length_bytes,
+            },
+            Err(refusal) => Outcome::refused(&refusal, page),
+        }
+    }
+
+    /// A refusal, whose message is written into `page`.
+    pub fn refused(refusal: &Refusal, page: &mut [u8]) -> Self {
+        Outcome {
+            status: refusal.status,
+            length_bytes: write_message(&refusal.message, page),
+        }
+    }
+}
+
 /// The one connection to the one database.
 pub struct Session<D: Disk + 'static> {
     // Before the VFS: it must be closed when the VFS goes.
@@ -79,19 +106,8 @@ impl<D: Disk + 'static> Session<D> {
     /// Runs an encoded batch, or reads or writes a file; rows, content, or a message are written
     /// into `page`.
     pub fn execute(&mut self, work: Work<'_>, page: &mut [u8]) -> Outcome {
-        match self.run(work, page) {
-            Ok(length_bytes) => Outcome {
-                status: SqlStatus::Ok,
-                length_bytes,
-            },
-            Err(refusal) => {
-                let length_bytes = write_message(&refusal.message, page);
-                Outcome {
-                    status: refusal.status,
-                    length_bytes,
-                }
-            }
-        }
+        let done = self.run(work, page);
+        Outcome::of(done, page)
     }
 
     fn run(&mut self, work: Work<'_>, page: &mut [u8]) -> Result<usize, Refusal> {
@@ -103,7 +119,10 @@ impl<D: Disk + 'static> Session<D> {
             SqlKind::WriteFile => self.file(work, |folder, disk, name, content| {
                 folder.write(disk, name, content).map(|()| 0)
             }),
-            kind => self.batch(kind, work.payload, page),
+            kind => self.on_connection(
+                |runner| runner.run(kind, work.payload, page),
+                |done| matches!(done, Err(refusal) if refusal.is_fault()),
+            )?,
         }
     }
 
@@ -121,7 +140,16 @@ impl<D: Disk + 'static> Session<D> {
         done.map_err(|error| error.refusal(name))
     }
 
-    fn batch(&mut self, kind: SqlKind, batch: &[u8], page: &mut [u8]) -> Result<usize, Refusal> {
+    /// Does something on the open database. A connection that is left in an unknown state is
+    /// given up: after a fault, in a transaction, or with files that failed.
+    ///
+    /// # Errors
+    /// When the database cannot be opened.
+    pub(crate) fn on_connection<T>(
+        &mut self,
+        act: impl FnOnce(Runner<'_>) -> T,
+        is_fault: impl FnOnce(&T) -> bool,
+    ) -> Result<T, Refusal> {
         self.open()?;
         let Some(connection) = &self.connection else {
             return Err(Refusal::invalid("the database is closed"));
@@ -131,12 +159,12 @@ impl<D: Disk + 'static> Session<D> {
             guard: &self.guard,
             steps_max: self.options.batch_steps_max,
         };
-        let done = runner.run(kind, batch, page);
-        let failed = matches!(&done, Err(refusal) if is_fault(refusal.status));
-        if failed || !connection.is_autocommit() || self.vfs.files().borrow().is_broken() {
+        let done = act(runner);
+        let is_unknown = is_fault(&done) || !connection.is_autocommit();
+        if is_unknown || self.vfs.files().borrow().is_broken() {
             self.abandon();
         }
-        done
+        Ok(done)
     }
 
     /// Closes a connection whose files are in an unknown state, without touching them. The next
@@ -172,10 +200,6 @@ impl<D: Disk + 'static> Session<D> {
             DbError::Close(error)
         })
     }
-}
-
-fn is_fault(status: SqlStatus) -> bool {
-    matches!(status, SqlStatus::Io | SqlStatus::Full)
 }
 
 /// Writes as much of `message` as fits, in whole characters; gives its bytes.

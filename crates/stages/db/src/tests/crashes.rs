@@ -5,7 +5,7 @@ use brigade_messages::bookstore_db::SqlStatus;
 use brigade_messages::bookstore_db::codec::Value;
 
 use super::disk_double::{Fault, MemoryDisk};
-use super::{Cell, Random, options, session_with};
+use super::{Cell, Random, batch, encode, options, session_with};
 use crate::connection::Options;
 use crate::disk::Errno;
 use crate::file::Reserves;
@@ -14,6 +14,8 @@ use crate::state::Session;
 const INSERT: &str = "INSERT INTO orders VALUES (?, randomblob(900))";
 const UPDATE: &str = "UPDATE total SET orders = orders + 1";
 const ORDERS: i64 = 24;
+/// Orders that are committed together.
+const GROUP: i64 = 5;
 
 /// Few pages in the log and small reserves, so that growth and checkpoints happen all the time.
 fn small() -> Options {
@@ -37,8 +39,13 @@ struct Orders {
     full: Vec<i64>,
 }
 
-/// Sets up and orders.
+/// Sets up and orders, one by one.
 fn work(session: &mut Session<MemoryDisk>) -> Orders {
+    work_in_groups(session, 1)
+}
+
+/// Sets up and orders, `size` orders at a time.
+fn work_in_groups(session: &mut Session<MemoryDisk>, size: i64) -> Orders {
     for sql in [
         "CREATE TABLE IF NOT EXISTS orders (id INTEGER PRIMARY KEY, what BLOB)",
         "CREATE TABLE IF NOT EXISTS total (one INTEGER PRIMARY KEY, orders INTEGER)",
@@ -49,17 +56,33 @@ fn work(session: &mut Session<MemoryDisk>) -> Orders {
         session.send(Script, &[(sql, &[])]);
     }
     let mut orders = Orders::default();
-    for id in 0..ORDERS {
-        match session
-            .send(Write, &[(INSERT, &[Value::Integer(id)]), (UPDATE, &[])])
-            .0
-        {
-            SqlStatus::Ok => orders.confirmed.push(id),
-            SqlStatus::Full => orders.full.push(id),
-            _ => {}
+    for first in (0..ORDERS).step_by(size as usize) {
+        let ids = first..ORDERS.min(first + size);
+        let batches: Vec<_> = ids.clone().map(order).collect();
+        let replies = match &batches[..] {
+            [one] => {
+                let mut page = vec![0; 16384];
+                let outcome = session.execute(batch(Write.word(), one), &mut page);
+                vec![outcome.status]
+            }
+            several => {
+                let replies = session.send_group(several);
+                replies.into_iter().map(|(status, _)| status).collect()
+            }
+        };
+        for (id, status) in ids.zip(replies) {
+            match status {
+                SqlStatus::Ok => orders.confirmed.push(id),
+                SqlStatus::Full => orders.full.push(id),
+                _ => {}
+            }
         }
     }
     orders
+}
+
+fn order(id: i64) -> Vec<u8> {
+    encode(&[(INSERT, &[Value::Integer(id)]), (UPDATE, &[])])
 }
 
 /// Everything confirmed is there, nothing is there by half, and it can be worked on.
@@ -101,9 +124,14 @@ fn check(disk: &MemoryDisk, orders: &Orders, context: &str) {
 
 /// Operations of a run without faults.
 fn operations() -> u64 {
+    operations_in_groups(1)
+}
+
+fn operations_in_groups(size: i64) -> u64 {
     let disk = MemoryDisk::new();
     let mut session = session_with(&disk, small());
-    assert_eq!(work(&mut session).confirmed.len(), ORDERS as usize);
+    let orders = work_in_groups(&mut session, size);
+    assert_eq!(orders.confirmed.len(), ORDERS as usize);
     session.close().unwrap();
     disk.look(|store| store.operations)
 }
@@ -193,10 +221,43 @@ fn a_power_cut_at_any_operation_loses_nothing_confirmed() {
 }
 
 #[test]
+fn a_group_survives_one_fault_at_any_operation() {
+    for at in 0..operations_in_groups(GROUP) {
+        for errno in [Errno::IO, Errno::NOSPC] {
+            let disk = MemoryDisk::new();
+            disk.set_fault(Fault::At(at, errno));
+            let mut session = session_with(&disk, small());
+            let orders = work_in_groups(&mut session, GROUP);
+            // A fault takes at most the group that it hits.
+            let lost = ORDERS - orders.confirmed.len() as i64;
+            assert!(lost <= GROUP, "{errno} at {at}: only {orders:?}");
+            let _ = session.close();
+            check(&disk, &orders, &format!("{errno} at {at}"));
+        }
+    }
+}
+
+#[test]
+fn a_group_survives_a_power_cut_at_any_operation() {
+    let mut random = Random(seed());
+    for at in 0..operations_in_groups(GROUP) {
+        let disk = MemoryDisk::new();
+        disk.set_fault(Fault::Dead(at));
+        let mut session = session_with(&disk, small());
+        let orders = work_in_groups(&mut session, GROUP);
+        let _ = session.close();
+        for cut in 0..3 {
+            let after = disk.after_power_cut(&mut random);
+            check(&after, &orders, &format!("cut {cut} at {at}"));
+        }
+    }
+}
+
+#[test]
 fn a_power_cut_after_a_fault_loses_nothing_confirmed() {
     let mut random = Random(seed());
     let end = operations() as usize;
-    for _ in 0..300 {
+    for round in 0..300 {
         let (at, errno) = (
             random.below(end),
             [Errno::IO, Errno::NOSPC][random.below(2)],
@@ -205,7 +266,7 @@ fn a_power_cut_after_a_fault_loses_nothing_confirmed() {
         let disk = MemoryDisk::new();
         disk.set_fault(Fault::AtThenDead(at as u64, errno, dead as u64));
         let mut session = session_with(&disk, small());
-        let orders = work(&mut session);
+        let orders = work_in_groups(&mut session, 1 + round % 7);
         let _ = session.close();
         let after = disk.after_power_cut(&mut random);
         check(

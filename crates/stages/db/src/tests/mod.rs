@@ -5,7 +5,9 @@ mod crashes;
 mod disk_double;
 mod files;
 mod fs_double;
+mod groups;
 mod limits;
+mod order;
 mod reserves;
 mod stage;
 
@@ -16,7 +18,8 @@ use brigade_messages::bookstore_db::{SqlKind, SqlStatus};
 
 use crate::connection::Options;
 use crate::file::Reserves;
-use crate::state::{Session, Work};
+use crate::group::Write;
+use crate::state::{Outcome, Session, Work};
 use disk_double::MemoryDisk;
 
 /// A value with its bytes.
@@ -98,6 +101,25 @@ impl Session<MemoryDisk> {
         let outcome = self.execute(batch(kind.word(), &encode(statements)), &mut page);
         page.truncate(outcome.length_bytes);
         (outcome.status, page)
+    }
+
+    /// Runs encoded write batches together.
+    fn send_group(&mut self, batches: &[Vec<u8>]) -> Vec<(SqlStatus, Vec<u8>)> {
+        let mut pages = vec![vec![0; 16384]; batches.len()];
+        let mut outcomes = vec![Outcome::NOT_RUN; batches.len()];
+        let places = pages.iter_mut().zip(&mut outcomes);
+        let writes = batches.iter().zip(places);
+        let mut writes: Vec<_> = writes
+            .map(|(batch, (page, outcome))| Write {
+                batch,
+                page,
+                outcome,
+            })
+            .collect();
+        self.execute_group(&mut writes);
+        let ends = outcomes.iter().zip(pages);
+        ends.map(|(outcome, page)| (outcome.status, page[..outcome.length_bytes].to_vec()))
+            .collect()
     }
 
     fn ok(&mut self, kind: SqlKind, statements: &[(&str, &[Value<'_>])]) -> Vec<Rows> {
