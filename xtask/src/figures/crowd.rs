@@ -12,7 +12,7 @@ use super::stats::Sample;
 
 const PROCESSES: usize = 1000;
 const CONNECTIONS: &str = "5000";
-const LOOKS: usize = 3;
+const LOOKS: usize = 5;
 
 /// Starts the crowd, and looks at it several times.
 pub fn measure() -> Result<String, Error> {
@@ -24,7 +24,7 @@ pub fn measure() -> Result<String, Error> {
         child::output(&mut child::brigade(&["top", "--linux", "--once"]))?;
         first_s.add(began.elapsed().as_secs_f64());
         let watcher = Watcher::start(Duration::from_secs(2))?;
-        std::thread::sleep(Duration::from_secs(5));
+        std::thread::sleep(Duration::from_secs(10));
         core.add(watcher.core_ratio()? * 100.0);
         memory.add(watcher.memory_mb()?);
     }
