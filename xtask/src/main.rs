@@ -8,12 +8,12 @@ use xtask::planted;
 use xtask::tidy::{self, Tree};
 
 const USAGE: &str =
-    "usage: cargo xtask tidy | planted [--linux] [SEED [SEEDS]] | figures [NAME|all]
+    "usage: cargo xtask tidy | planted [--linux] [SEED [SEEDS [PART]]] | figures [NAME|all]
 
   tidy             check the habits of the house; exit 1 if any is broken
   planted          run pipelines with a planted limit, and see whether `explain` names it (about a
                    minute for each seed); exit 1 if it does not; with --linux, programs of this
-                   machine instead, in limits that Linux has (some need root)
+                   machine instead, in limits that Linux has (some need root); PART of a name picks cases
   figures NAME     measure the release build and print a table; each takes about a minute:";
 
 fn main() -> ExitCode {
@@ -21,9 +21,10 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["tidy"] => tidy(),
         ["part", kind, ref arguments @ ..] => part(kind, arguments),
-        ["planted", "--linux"] => planted_linux("1", "1"),
-        ["planted", "--linux", seed] => planted_linux(seed, "1"),
-        ["planted", "--linux", seed, seeds] => planted_linux(seed, seeds),
+        ["planted", "--linux"] => planted_linux("1", "1", ""),
+        ["planted", "--linux", seed] => planted_linux(seed, "1", ""),
+        ["planted", "--linux", seed, seeds] => planted_linux(seed, seeds, ""),
+        ["planted", "--linux", seed, seeds, part] => planted_linux(seed, seeds, part),
         ["planted"] => planted("1", "1"),
         ["planted", seed] => planted(seed, "1"),
         ["planted", seed, seeds] => planted(seed, seeds),
@@ -68,11 +69,11 @@ fn planted(seed: &str, seeds: &str) -> ExitCode {
     }
 }
 
-fn planted_linux(seed: &str, seeds: &str) -> ExitCode {
+fn planted_linux(seed: &str, seeds: &str, part: &str) -> ExitCode {
     let (Ok(seed), Ok(seeds)) = (seed.parse(), seeds.parse()) else {
         return usage();
     };
-    match planted::linux::run(seed, seeds) {
+    match planted::linux::run(seed, seeds, part) {
         Ok(score) => ExitCode::from(u8::from(score.right < score.all)),
         Err(error) => {
             eprintln!("planted: {error}");
