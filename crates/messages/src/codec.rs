@@ -15,7 +15,7 @@ mod bytes;
 mod rows;
 
 pub use batch::{BatchReader, BatchWriter, Statement};
-pub use rows::{RowSet, RowsReader, RowsWriter};
+pub use rows::{RowSet, RowsReader, RowsVisitor, RowsWriter, visit_rows};
 
 use bytes::Source;
 use thiserror::Error;

@@ -1,7 +1,8 @@
 //! Batches and rows come back as they were written; any other bytes give an error.
 
 use brigade_messages::codec::{
-    BatchReader, BatchWriter, CodecError, Full, RowsReader, RowsWriter, Value,
+    BatchReader, BatchWriter, CodecError, Full, RowsReader, RowsVisitor, RowsWriter, Value,
+    visit_rows,
 };
 use proptest::prelude::*;
 
@@ -83,6 +84,20 @@ fn same(left: Value<'_>, right: Value<'_>) -> bool {
     }
 }
 
+/// Sets as a visitor hears of them: columns and values.
+#[derive(Default)]
+struct Told<'a>(Vec<(usize, Vec<Value<'a>>)>);
+
+impl<'a> RowsVisitor<'a> for Told<'a> {
+    fn set(&mut self, columns: usize) {
+        self.0.push((columns, Vec::new()));
+    }
+
+    fn value(&mut self, value: Value<'a>) {
+        self.0.last_mut().unwrap().1.push(value);
+    }
+}
+
 /// Reads everything there is; the sum keeps the reads from being optimised away.
 fn read_all(bytes: &[u8]) -> usize {
     let mut values = 0;
@@ -126,6 +141,21 @@ proptest! {
                 prop_assert_eq!(read.len(), wrote.len());
                 prop_assert!(read.zip(wrote).all(|(read, wrote)| same(read, wrote.value())));
             }
+        }
+    }
+
+    #[test]
+    fn a_visitor_is_told_the_same(sets in sets()) {
+        let mut page = vec![0; 65536];
+        let length = write_rows(&mut page, &sets);
+        let mut told = Told::default();
+        visit_rows(&page[..length], &mut told).unwrap();
+        prop_assert_eq!(told.0.len(), sets.len());
+        for ((columns, values), (wanted, rows)) in told.0.iter().zip(&sets) {
+            prop_assert_eq!(columns, wanted);
+            let wrote: Vec<_> = rows.iter().flatten().collect();
+            prop_assert_eq!(values.len(), wrote.len());
+            prop_assert!(values.iter().zip(wrote).all(|(read, wrote)| same(*read, wrote.value())));
         }
     }
 

@@ -8,6 +8,8 @@ const INTEGER: u8 = 1;
 const REAL: u8 = 2;
 const TEXT: u8 = 3;
 const BLOB: u8 = 4;
+/// A tag and the longest varint.
+const HEAD_BYTES_MAX: usize = 11;
 
 /// A page being filled from the start.
 #[derive(Debug)]
@@ -47,12 +49,10 @@ impl<'p> Sink<'p> {
         }
     }
 
-    pub(super) fn varint(&mut self, mut number: u64) -> Result<(), Full> {
-        while number >= 0x80 {
-            self.put(&[number as u8 | 0x80])?;
-            number >>= 7;
-        }
-        self.put(&[number as u8])
+    pub(super) fn varint(&mut self, number: u64) -> Result<(), Full> {
+        let mut head = Head::default();
+        head.varint(number);
+        self.put(head.bytes())
     }
 
     pub(super) fn sized(&mut self, bytes: &[u8]) -> Result<(), Full> {
@@ -61,25 +61,62 @@ impl<'p> Sink<'p> {
     }
 
     pub(super) fn value(&mut self, value: Value<'_>) -> Result<(), Full> {
+        let mut head = Head::default();
+        let mut body: &[u8] = &[];
         match value {
-            Value::Null => self.put(&[NULL]),
+            Value::Null => head.byte(NULL),
             Value::Integer(number) => {
-                self.put(&[INTEGER])?;
-                self.varint(zigzag(number))
+                head.byte(INTEGER);
+                head.varint(zigzag(number));
             }
             Value::Real(number) => {
-                self.put(&[REAL])?;
-                self.put(&number.to_bits().to_le_bytes())
+                head.byte(REAL);
+                for byte in number.to_bits().to_le_bytes() {
+                    head.byte(byte);
+                }
             }
             Value::Text(text) => {
-                self.put(&[TEXT])?;
-                self.sized(text.as_bytes())
+                head.byte(TEXT);
+                head.varint(text.len() as u64);
+                body = text.as_bytes();
             }
             Value::Blob(bytes) => {
-                self.put(&[BLOB])?;
-                self.sized(bytes)
+                head.byte(BLOB);
+                head.varint(bytes.len() as u64);
+                body = bytes;
             }
         }
+        self.put(head.bytes())?;
+        self.put(body)
+    }
+}
+
+/// What stands before a value's bytes, gathered so that the page's end is looked at once.
+#[derive(Default)]
+struct Head {
+    bytes: [u8; HEAD_BYTES_MAX],
+    length: usize,
+}
+
+impl Head {
+    fn byte(&mut self, byte: u8) {
+        // Never beyond: a tag, and a varint or eight bytes.
+        if let Some(place) = self.bytes.get_mut(self.length) {
+            *place = byte;
+            self.length += 1;
+        }
+    }
+
+    fn varint(&mut self, mut number: u64) {
+        while number >= 0x80 {
+            self.byte(number as u8 | 0x80);
+            number >>= 7;
+        }
+        self.byte(number as u8);
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 }
 
@@ -105,10 +142,20 @@ impl<'a> Source<'a> {
     }
 
     pub(super) fn byte(&mut self) -> Result<u8, CodecError> {
-        self.array::<1>().map(|[byte]| byte)
+        let byte = *self
+            .bytes
+            .get(self.at)
+            .ok_or(CodecError::Truncated(self.at))?;
+        self.at += 1;
+        Ok(byte)
     }
 
     pub(super) fn varint(&mut self) -> Result<u64, CodecError> {
+        // Most are a byte.
+        if let Some(byte @ 0..0x80) = self.bytes.get(self.at) {
+            self.at += 1;
+            return Ok(u64::from(*byte));
+        }
         let start = self.at;
         let mut number = 0;
         for shift in (0..64).step_by(7) {

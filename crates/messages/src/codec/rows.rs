@@ -84,6 +84,35 @@ impl<'p> RowsWriter<'p> {
     }
 }
 
+/// Who is told what rows hold, in order: a set, then its values, row after row.
+pub trait RowsVisitor<'a> {
+    /// A statement's set begins, with `columns` values in each row (0: it returns no rows).
+    fn set(&mut self, columns: usize);
+    /// The next value of the set.
+    fn value(&mut self, value: Value<'a>);
+}
+
+/// For who only wants to know whether they can be read.
+impl RowsVisitor<'_> for () {
+    fn set(&mut self, _: usize) {}
+    fn value(&mut self, _: Value<'_>) {}
+}
+
+/// Reads `bytes`, the whole payload of an `Ok` reply, in one pass.
+///
+/// # Errors
+/// When no [`RowsWriter`] can have written them; what was visited until then means nothing.
+pub fn visit_rows<'a>(
+    bytes: &'a [u8],
+    visitor: &mut impl RowsVisitor<'a>,
+) -> Result<(), CodecError> {
+    let mut source = Source { bytes, at: 0 };
+    for _ in 0..u16::from_le_bytes(source.array()?) {
+        RowSet::take(&mut source)?.visit(visitor)?;
+    }
+    source.end()
+}
+
 /// Reads sets of rows, one for each statement of the batch.
 #[derive(Debug, Clone)]
 pub struct RowsReader<'a> {
@@ -97,17 +126,10 @@ impl<'a> RowsReader<'a> {
     /// # Errors
     /// When no [`RowsWriter`] can have written them.
     pub fn new(bytes: &'a [u8]) -> Result<Self, CodecError> {
+        visit_rows(bytes, &mut ())?;
         let mut source = Source { bytes, at: 0 };
         let sets = usize::from(u16::from_le_bytes(source.array()?));
-        let start = source;
-        for _ in 0..sets {
-            RowSet::take(&mut source)?.check()?;
-        }
-        source.end()?;
-        Ok(Self {
-            source: start,
-            sets,
-        })
+        Ok(Self { source, sets })
     }
 }
 
@@ -158,7 +180,7 @@ impl<'a> RowSet<'a> {
         })
     }
 
-    fn check(mut self) -> Result<(), CodecError> {
+    fn visit(mut self, visitor: &mut impl RowsVisitor<'a>) -> Result<(), CodecError> {
         let head_at = self.source.at;
         // A row takes a byte for each column at least: bounds the loop by the page.
         let values = self
@@ -169,7 +191,10 @@ impl<'a> RowSet<'a> {
         if values > room || (self.columns == 0 && self.rows > 0) {
             return Err(CodecError::Set(head_at));
         }
-        (0..values).try_for_each(|_| self.source.value().map(drop))?;
+        visitor.set(self.columns);
+        for _ in 0..values {
+            visitor.value(self.source.value()?);
+        }
         self.source.end().map_err(|_| CodecError::Set(head_at))
     }
 }

@@ -73,6 +73,19 @@ impl fmt::Write for Writer<'_> {
 
 impl Writer<'_> {
     fn write_bytes(&mut self, bytes: &[u8]) -> fmt::Result {
+        match self.page.get_mut(self.at..self.at + bytes.len()) {
+            Some(place) => {
+                place.copy_from_slice(bytes);
+                self.at += bytes.len();
+                Ok(())
+            }
+            None => self.write_over(bytes),
+        }
+    }
+
+    /// Writes what does not fit the page.
+    #[cold]
+    fn write_over(&mut self, bytes: &[u8]) -> fmt::Result {
         let fits = bytes.len().min(self.page.len() - self.at);
         let (first, rest) = bytes.split_at(fits);
         self.page[self.at..self.at + fits].copy_from_slice(first);

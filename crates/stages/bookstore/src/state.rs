@@ -2,7 +2,7 @@
 
 use brigade_messages::Timings;
 use brigade_messages::bookstore_db::{SqlKind, SqlRequest, SqlStatus};
-use brigade_messages::codec::{BatchWriter, Full, RowsReader, Value as Word};
+use brigade_messages::codec::{BatchWriter, Full, RowsVisitor, Value as Word, visit_rows};
 use brigade_messages::http_bookstore::{HttpRequest, Method as HttpMethod};
 use brigade_shop::{
     Batch, BatchKind, Failure, FileState, Method, Picture, Request, Rows, State, Value, ValueRef,
@@ -198,19 +198,35 @@ pub fn content(status: u32, bytes: &[u8]) -> Result<&[u8], (Failure, &str)> {
 }
 
 fn rows(bytes: &[u8]) -> Option<Rows<'_>> {
-    let mut rows = Rows::new();
-    for set in RowsReader::new(bytes).ok()? {
-        rows.begin_set(set.columns());
-        for value in set.flatten() {
-            rows.push(match value {
-                Word::Null => ValueRef::Null,
-                Word::Integer(number) => ValueRef::Integer(number),
-                Word::Real(number) => ValueRef::Real(number),
-                Word::Text(text) => ValueRef::Text(text),
-                // The shop stores no blobs.
-                Word::Blob(_) => return None,
-            });
-        }
+    let mut found = Found {
+        rows: Rows::new(),
+        has_blob: false,
+    };
+    visit_rows(bytes, &mut found).ok()?;
+    // The shop stores no blobs.
+    (!found.has_blob).then_some(found.rows)
+}
+
+struct Found<'a> {
+    rows: Rows<'a>,
+    has_blob: bool,
+}
+
+impl<'a> RowsVisitor<'a> for Found<'a> {
+    fn set(&mut self, columns: usize) {
+        self.rows.begin_set(columns);
     }
-    Some(rows)
+
+    fn value(&mut self, value: Word<'a>) {
+        self.rows.push(match value {
+            Word::Null => ValueRef::Null,
+            Word::Integer(number) => ValueRef::Integer(number),
+            Word::Real(number) => ValueRef::Real(number),
+            Word::Text(text) => ValueRef::Text(text),
+            Word::Blob(_) => {
+                self.has_blob = true;
+                ValueRef::Null
+            }
+        });
+    }
 }
