@@ -1,6 +1,6 @@
 //! `--nic tap:NAME`: the host's own programs reach Brigade through a network interface.
 //!
-//! It takes root, for a network namespace, and `ip`, `ping` and `curl`, some also `wrk` or `ethtool`;
+//! It takes root, for a network namespace, and `ip`, `ping` and `curl`, some also `wrk`, `iperf3` or `ethtool`;
 //! otherwise the tests skip themselves and say so.
 
 use std::fs::File;
@@ -277,12 +277,12 @@ fn bulk_comes_whole_both_ways_by_ipv4_and_ipv6() {
                 stream
             };
             let mut stream = connect();
-            stream.write_all(b"d").expect("sent");
+            stream.write_all(b"D").expect("sent");
             let mut down = vec![0; BYTES];
             stream.read_exact(&mut down).expect("bytes without end");
             drop(stream);
             let mut stream = connect();
-            stream.write_all(&vec![b'u'; BYTES]).expect("sent");
+            stream.write_all(&vec![b'U'; BYTES]).expect("sent");
             stream.shutdown(Shutdown::Write).expect("an end");
             let mut count = String::new();
             stream.read_to_string(&mut count).expect("a count");
@@ -295,5 +295,52 @@ fn bulk_comes_whole_both_ways_by_ipv4_and_ipv6() {
         assert_eq!(wrong, None, "{host}");
         assert_eq!(count, BYTES.to_string(), "{host}");
     }
+    village.end();
+}
+
+/// What iperf3 says that it sent and that was received, in bytes, by the sums called so.
+fn iperf3(village: &Village, host: &str, more: &[&str], sums: [&str; 2]) -> [u64; 2] {
+    let host = host.trim_matches(['[', ']']);
+    let common = ["-c", host, "-p", "80", "--time", "1", "--json"];
+    let said = village
+        .inside("iperf3", &[&common, more].concat())
+        .unwrap_or_else(|reason| panic!("{reason}"));
+    let said: serde_json::Value = serde_json::from_str(&said).expect("JSON");
+    sums.map(|sum| {
+        let bytes = said["end"][sum]["bytes"].as_u64();
+        bytes.unwrap_or_else(|| panic!("no {sum}: {said}"))
+    })
+}
+
+#[test]
+fn iperf3_sends_and_receives_over_several_streams_by_ipv4_and_ipv6() {
+    if !has("iperf3") {
+        return;
+    }
+    let Some(village) = village("iperf3", &["bulk"]) else {
+        return;
+    };
+    let there = ["sum_sent", "sum_received"];
+    for host in HOSTS {
+        for more in [&[][..], &["-R"], &["-P", "4"], &["-R", "-P", "4"]] {
+            let [sent, received] = iperf3(&village, host, more, there);
+            assert!(
+                0 < received && received <= sent,
+                "{more:?}: {received} of {sent}"
+            );
+            // What is under way at the end is at most what buffers hold.
+            assert!(sent - received < 64 << 20, "{more:?}: {received} of {sent}");
+        }
+        let both = iperf3(
+            &village,
+            host,
+            &["--bidir"],
+            ["sum_received", "sum_received_bidir_reverse"],
+        );
+        assert!(both.iter().all(|bytes| *bytes > 0), "{both:?}");
+    }
+    let refused = village.inside("iperf3", &["-c", "10.7.0.1", "-p", "80", "-u", "-t", "1"]);
+    let reason = refused.expect_err("there is no UDP");
+    assert!(reason.contains("not implemented"), "{reason}");
     village.end();
 }
