@@ -63,7 +63,7 @@ pub fn portal_kind() -> Kind {
         .option(
             "send_bytes",
             integer(16384),
-            "buffer of a connection towards the tcp stage",
+            "buffer of a connection towards the tcp stage; a page at least",
         )
 }
 
@@ -238,13 +238,15 @@ impl Stage for WireStage {
 
 fn limits(b: &Builder<'_>) -> Result<Limits, StageError> {
     let server_port = u16::try_from(number(b, "server_port", 1, 65_535)?)?;
+    let mtu_bytes = b.page_bytes("to_tcp");
     Ok(Limits {
         address: address(b, "address")?,
         server: SocketAddrV4::new(address(b, "server")?, server_port),
-        mtu_bytes: b.page_bytes("to_tcp"),
+        mtu_bytes,
         connections_max: number(b, "connections_max", 1, 60_000)?,
         receive_bytes: number(b, "receive_bytes", 1024, 1 << 24)?,
-        send_bytes: number(b, "send_bytes", 1024, 1 << 24)?,
+        // More than a segment, which tcp acknowledges at once: after less it waits 10 ms for an answer.
+        send_bytes: number(b, "send_bytes", 1024, 1 << 24)?.max(mtu_bytes),
         seed: RandomState::new().hash_one(0_u64),
     })
 }
