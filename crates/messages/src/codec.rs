@@ -15,7 +15,7 @@ mod bytes;
 mod rows;
 
 pub use batch::{BatchReader, BatchWriter, Statement};
-pub use rows::{RowSet, RowsReader, RowsVisitor, RowsWriter, visit_rows};
+pub use rows::{RowsVisitor, RowsWriter, visit_rows};
 
 use bytes::Source;
 use thiserror::Error;
@@ -134,7 +134,7 @@ pub enum CodecError {
     Trailing(usize),
 }
 
-/// Values one after the other: a statement's parameters or a row.
+/// A statement's parameters, one after the other.
 #[derive(Debug, Clone)]
 pub struct Values<'a> {
     source: Source<'a>,

@@ -27,6 +27,9 @@ pub enum Error {
         /// Where.
         output: String,
     },
+    /// A part of a name that is in no case's name.
+    #[error("no planted case has `{0}` in its name; without a name all of them run")]
+    Unplanted(String),
     /// Not the JSON of `brigade top --json`.
     #[error("brigade top --json: {0}")]
     Json(#[from] serde_json::Error),

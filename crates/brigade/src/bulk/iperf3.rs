@@ -17,7 +17,8 @@
 //!   16 done                            ------>
 //! ```
 //!
-//! Absent: UDP and SCTP, `--omit`, authentication, figures of the server's CPU time.
+//! Absent: UDP and SCTP, `--omit`, authentication, figures of the server's CPU time, and a limit on how
+//! long a client may say nothing: as every client of this stage it holds one of `connections_max` places.
 
 use serde_json::{Value, json};
 
@@ -28,7 +29,8 @@ pub type Cookie = [u8; COOKIE_BYTES];
 
 /// Longest JSON that is taken: results of the most streams are shorter.
 const JSON_BYTES_MAX: usize = 64 << 10;
-/// Streams that a test may have each way, besides which there are places for connections.
+/// Streams that a test may have each way: twice as many, and its control connection, find places
+/// among the 64 of `bulk.toml`.
 const PARALLEL_MAX: u64 = 24;
 
 const TEST_START: u8 = 1;

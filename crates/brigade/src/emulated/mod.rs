@@ -10,7 +10,7 @@
 //! machine's.
 
 mod crowd;
-mod dice;
+pub(crate) mod dice;
 mod histogram;
 mod hosts;
 mod interaction;

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
 use brigade_block::SharedDisk;
-use brigade_messages::bookstore_db::codec::{BatchWriter, RowsReader, Value};
+use brigade_messages::bookstore_db::codec::{BatchWriter, RowsVisitor, Value, visit_rows};
 use brigade_messages::bookstore_db::{SqlKind, SqlReply, SqlRequest, SqlStatus};
 use brigade_stage::{
     Builder, Input, Io, Kind, Message, Output, Registry, Stage, StageError, Window,
@@ -137,9 +137,36 @@ fn read(status: u32, bytes: &[u8]) -> Answer {
         let message = String::from_utf8_lossy(bytes);
         return Err(format!("db answered with status {status}: {message}"));
     }
-    let mut sets = RowsReader::new(bytes).map_err(|error| error.to_string())?;
-    let set = sets.next().ok_or("a reply without a set of rows")?;
-    Ok(set.map(|row| row.map(cell).collect()).collect())
+    let mut first = FirstSet::default();
+    visit_rows(bytes, &mut first).map_err(|error| error.to_string())?;
+    if first.sets == 0 {
+        return Err("a reply without a set of rows".into());
+    }
+    let rows = first.cells.chunks(first.columns.max(1));
+    Ok(rows.map(<[Cell]>::to_vec).collect())
+}
+
+/// The cells of the first of all sets.
+#[derive(Default)]
+struct FirstSet {
+    sets: usize,
+    columns: usize,
+    cells: Vec<Cell>,
+}
+
+impl RowsVisitor<'_> for FirstSet {
+    fn set(&mut self, columns: usize) {
+        self.sets += 1;
+        if self.sets == 1 {
+            self.columns = columns;
+        }
+    }
+
+    fn value(&mut self, value: Value<'_>) {
+        if self.sets == 1 {
+            self.cells.push(cell(value));
+        }
+    }
 }
 
 fn cell(value: Value<'_>) -> Cell {

@@ -1,7 +1,7 @@
 //! Sets of rows in a page.
 
 use super::bytes::{Sink, Source};
-use super::{COUNT_BYTES, CodecError, Full, Value, Values};
+use super::{COUNT_BYTES, CodecError, Full, Value};
 
 /// Bytes in front of a set's values.
 const SET_HEAD_BYTES: usize = 10;
@@ -98,7 +98,8 @@ impl RowsVisitor<'_> for () {
     fn value(&mut self, _: Value<'_>) {}
 }
 
-/// Reads `bytes`, the whole payload of an `Ok` reply, in one pass.
+/// Reads `bytes`, the whole payload of an `Ok` reply, in one pass: sets of rows, one for each
+/// statement of the batch.
 ///
 /// # Errors
 /// When no [`RowsWriter`] can have written them; what was visited until then means nothing.
@@ -108,115 +109,33 @@ pub fn visit_rows<'a>(
 ) -> Result<(), CodecError> {
     let mut source = Source { bytes, at: 0 };
     for _ in 0..u16::from_le_bytes(source.array()?) {
-        RowSet::take(&mut source)?.visit(visitor)?;
+        visit_set(&mut source, visitor)?;
     }
     source.end()
 }
 
-/// Reads sets of rows, one for each statement of the batch.
-#[derive(Debug, Clone)]
-pub struct RowsReader<'a> {
-    source: Source<'a>,
-    sets: usize,
+fn visit_set<'a>(
+    source: &mut Source<'a>,
+    visitor: &mut impl RowsVisitor<'a>,
+) -> Result<(), CodecError> {
+    let values_bytes = u32::from_le_bytes(source.array()?) as usize;
+    let rows = u32::from_le_bytes(source.array()?) as usize;
+    let columns = usize::from(u16::from_le_bytes(source.array()?));
+    let values_at = source.at;
+    source.take(values_bytes)?;
+    let contradiction = CodecError::Set(values_at);
+    // A row takes a byte for each column at least: bounds the loop by the page.
+    let values = rows.checked_mul(columns).ok_or(contradiction)?;
+    if values > values_bytes || (columns == 0 && rows > 0) {
+        return Err(contradiction);
+    }
+    let mut set = Source {
+        bytes: &source.bytes[..source.at],
+        at: values_at,
+    };
+    visitor.set(columns);
+    for _ in 0..values {
+        visitor.value(set.value()?);
+    }
+    set.end().map_err(|_| contradiction)
 }
-
-impl<'a> RowsReader<'a> {
-    /// Checks `bytes`, the whole payload of an `Ok` reply.
-    ///
-    /// # Errors
-    /// When no [`RowsWriter`] can have written them.
-    pub fn new(bytes: &'a [u8]) -> Result<Self, CodecError> {
-        visit_rows(bytes, &mut ())?;
-        let mut source = Source { bytes, at: 0 };
-        let sets = usize::from(u16::from_le_bytes(source.array()?));
-        Ok(Self { source, sets })
-    }
-}
-
-impl<'a> Iterator for RowsReader<'a> {
-    type Item = RowSet<'a>;
-
-    fn next(&mut self) -> Option<RowSet<'a>> {
-        self.sets = self.sets.checked_sub(1)?;
-        RowSet::take(&mut self.source).ok()
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.sets, Some(self.sets))
-    }
-}
-
-impl ExactSizeIterator for RowsReader<'_> {}
-
-/// The rows of one statement, in order.
-#[derive(Debug, Clone)]
-pub struct RowSet<'a> {
-    source: Source<'a>,
-    rows: usize,
-    columns: usize,
-}
-
-impl<'a> RowSet<'a> {
-    /// Values in each row; 0 for a statement that returns no rows.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// The set at `source`, unchecked inside; passes it.
-    fn take(source: &mut Source<'a>) -> Result<Self, CodecError> {
-        let values_bytes = u32::from_le_bytes(source.array()?) as usize;
-        let rows = u32::from_le_bytes(source.array()?) as usize;
-        let columns = usize::from(u16::from_le_bytes(source.array()?));
-        let at = source.at;
-        source.take(values_bytes)?;
-        let source = Source {
-            bytes: &source.bytes[..source.at],
-            at,
-        };
-        Ok(RowSet {
-            source,
-            rows,
-            columns,
-        })
-    }
-
-    fn visit(mut self, visitor: &mut impl RowsVisitor<'a>) -> Result<(), CodecError> {
-        let head_at = self.source.at;
-        // A row takes a byte for each column at least: bounds the loop by the page.
-        let values = self
-            .rows
-            .checked_mul(self.columns)
-            .ok_or(CodecError::Set(head_at))?;
-        let room = self.source.bytes.len() - self.source.at;
-        if values > room || (self.columns == 0 && self.rows > 0) {
-            return Err(CodecError::Set(head_at));
-        }
-        visitor.set(self.columns);
-        for _ in 0..values {
-            visitor.value(self.source.value()?);
-        }
-        self.source.end().map_err(|_| CodecError::Set(head_at))
-    }
-}
-
-impl<'a> Iterator for RowSet<'a> {
-    type Item = Values<'a>;
-
-    fn next(&mut self) -> Option<Values<'a>> {
-        self.rows = self.rows.checked_sub(1)?;
-        let row = Values {
-            source: self.source,
-            left: self.columns,
-        };
-        (0..self.columns)
-            .try_for_each(|_| self.source.skip())
-            .ok()?;
-        Some(row)
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.rows, Some(self.rows))
-    }
-}
-
-impl ExactSizeIterator for RowSet<'_> {}

@@ -129,29 +129,26 @@ impl Runner<'_> {
     }
 
     /// Runs the encoded write `batch` within the open transaction: all of it or, by a savepoint,
-    /// nothing. After a serious error the transaction is not open any more.
+    /// nothing. The inner result is the batch's own, as of [`Runner::run`].
     ///
     /// # Errors
-    /// As [`Runner::run`].
-    pub fn in_savepoint(&self, batch: &[u8], page: &mut [u8]) -> Result<usize, Refusal> {
-        let batch = BatchReader::new(batch).map_err(|error| Refusal::invalid(error.to_string()))?;
+    /// When the whole transaction is to be given up, or SQLite has done so already.
+    pub fn in_savepoint(
+        &self,
+        batch: &[u8],
+        page: &mut [u8],
+    ) -> Result<Result<usize, Refusal>, Refusal> {
         self.control(SAVEPOINT)?;
-        let done = self.statements(SqlKind::Write, batch, page);
-        let is_fault = matches!(&done, Err(refusal) if refusal.is_fault());
-        if self.is_open() && is_fault {
-            self.roll_back();
-        } else if self.is_open() {
-            let taken_back = match done {
-                Ok(_) => Ok(()),
-                Err(_) => self.control(ROLLBACK_TO),
-            };
-            let released = taken_back.and_then(|()| self.control(RELEASE));
-            if released.is_err() && self.is_open() {
-                self.roll_back();
-            }
-            released?;
+        let done = BatchReader::new(batch)
+            .map_err(|error| Refusal::invalid(error.to_string()))
+            .and_then(|batch| self.statements(SqlKind::Write, batch, page));
+        match done {
+            Err(refusal) if refusal.is_fault() || !self.is_open() => return Err(refusal),
+            Err(_) => self.control(ROLLBACK_TO)?,
+            Ok(_) => {}
         }
-        done
+        self.control(RELEASE)?;
+        Ok(done)
     }
 
     /// Makes the transaction durable.

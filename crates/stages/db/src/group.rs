@@ -78,11 +78,12 @@ fn together(runner: &Runner<'_>, writes: &mut [Write<'_>]) -> End {
         return taken_back(runner, None, refusal.is_fault());
     }
     for (index, write) in writes.iter_mut().enumerate() {
-        let done = runner.in_savepoint(write.batch, write.page);
-        let is_fault = matches!(&done, Err(refusal) if refusal.is_fault());
-        *write.outcome = Outcome::of(done, write.page);
-        if !runner.is_open() {
-            return taken_back(runner, Some(index), is_fault);
+        match runner.in_savepoint(write.batch, write.page) {
+            Ok(done) => *write.outcome = Outcome::of(done, write.page),
+            Err(refusal) => {
+                *write.outcome = Outcome::refused(&refusal, write.page);
+                return taken_back(runner, Some(index), refusal.is_fault());
+            }
         }
     }
     match runner.commit() {

@@ -49,6 +49,13 @@ pub struct Batch {
     pub taken_ns: u64,
 }
 
+impl Batch {
+    /// How long it has waited at `now_ns`, in its ring and behind others, if it begins then.
+    pub fn queue_ns(&self, now_ns: u64) -> u64 {
+        self.request.queue_ns() + now_ns.saturating_sub(self.taken_ns)
+    }
+}
+
 /// What the stage gives for a [`Call`].
 pub enum Reply {
     /// An empty page.

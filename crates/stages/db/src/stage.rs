@@ -89,7 +89,7 @@ pub struct DbStage {
     posted: usize,
     next_tag: u64,
     order: Order<Batch>,
-    /// Between two turns of the coroutine the batches that it has run; else empty.
+    /// Empty: its memory is used again for the next ones.
     batches: Vec<Batch>,
     /// How many batches it runs.
     running: usize,
@@ -226,18 +226,21 @@ impl DbStage {
 
     fn next_batches(&mut self, io: &mut Io<'_>) -> Option<Reply> {
         let mut next = std::mem::take(&mut self.batches);
-        while !self.order.ready(&mut next) {
-            match self.take(io) {
-                Some(batch) => {
-                    let kind = SqlKind::from_word(batch.request.header().kind);
-                    self.order.push(kind, batch);
-                }
-                None if self.order.group(&mut next) => break,
-                None => {
-                    self.batches = next;
-                    return self.finishing.then_some(Reply::Finish);
+        while next.is_empty() {
+            if !self.order.ready(&mut next) {
+                match self.take(io) {
+                    Some(batch) => {
+                        let kind = SqlKind::from_word(batch.request.header().kind);
+                        self.order.push(kind, batch);
+                    }
+                    None if self.order.group(&mut next) => {}
+                    None => {
+                        self.batches = next;
+                        return self.finishing.then_some(Reply::Finish);
+                    }
                 }
             }
+            self.refuse_late(io, &mut next);
         }
         self.running = next.len();
         self.account = Account {
@@ -247,45 +250,30 @@ impl DbStage {
         Some(Reply::Batches(next))
     }
 
-    /// Takes a batch that is not late.
     fn take(&self, io: &mut Io<'_>) -> Option<Batch> {
-        loop {
-            let request = io.take(self.ports.queries)?;
-            let now_ns = io.clock_ns();
-            match request.header().deadline_ns {
-                1.. if request.header().deadline_ns <= now_ns => self.late(io, request),
-                _ => {
-                    // There is one: `queries` needs it.
-                    let route = Route::Reply(request.origin());
-                    let page = io.page_to(self.ports.rows, route)?;
-                    return Some(Batch {
-                        request,
-                        page,
-                        outcome: Outcome::NOT_RUN,
-                        taken_ns: now_ns,
-                    });
-                }
-            }
-        }
+        let request = io.take(self.ports.queries)?;
+        // There is one: `queries` needs it.
+        let page = io.page_to(self.ports.rows, Route::Reply(request.origin()))?;
+        Some(Batch {
+            request,
+            page,
+            outcome: Outcome::NOT_RUN,
+            taken_ns: io.now_ns(),
+        })
     }
 
-    /// Says that a batch came too late to begin.
-    fn late(&self, io: &mut Io<'_>, request: Message<SqlRequest>) {
-        let SqlRequest {
-            tag, mut timings, ..
-        } = *request.header();
-        timings.add(Hop::Db, request.queue_ns(), 0);
-        let header = SqlReply {
-            tag,
-            status: SqlStatus::Late.word(),
-            length_bytes: 0,
-            timings,
+    /// Answers those of the batches whose deadline has passed: now they would begin.
+    fn refuse_late(&self, io: &mut Io<'_>, batches: &mut Vec<Batch>) {
+        let now_ns = io.clock_ns();
+        let is_late = |batch: &mut Batch| {
+            let deadline_ns = batch.request.header().deadline_ns;
+            deadline_ns != 0 && deadline_ns <= now_ns
         };
-        let origin = request.origin();
-        io.release(request);
-        // There is one: `queries` needs it.
-        if let Some(page) = io.page_to(self.ports.rows, Route::Reply(origin)) {
-            io.reply_to(self.ports.rows, origin, Message::new(page, header));
+        for mut batch in batches.extract_if(.., is_late) {
+            batch.outcome.status = SqlStatus::Late;
+            let mut timings = batch.request.header().timings;
+            timings.add(Hop::Db, batch.queue_ns(now_ns), 0);
+            self.answer(io, batch, timings);
         }
     }
 
@@ -390,28 +378,25 @@ impl DbStage {
         let (waited_ns, gathered) = (took_ns - took_ns / count, account.timings.share(count));
         self.running = 0;
         for batch in batches.drain(..) {
-            let SqlRequest {
-                tag, mut timings, ..
-            } = *batch.request.header();
-            let pended_ns = account.began_ns.saturating_sub(batch.taken_ns);
-            let queue_ns = batch.request.queue_ns() + pended_ns + waited_ns;
+            let queue_ns = batch.queue_ns(account.began_ns) + waited_ns + account.queue_ns / count;
+            let mut timings = batch.request.header().timings;
             timings.merge(&gathered);
-            timings.add(
-                Hop::Db,
-                queue_ns + account.queue_ns / count,
-                account.service_ns / count,
-            );
-            let header = SqlReply {
-                tag,
-                status: batch.outcome.status.word(),
-                length_bytes: batch.outcome.length_bytes as u32,
-                timings,
-            };
-            let origin = batch.request.origin();
-            io.release(batch.request);
-            io.reply_to(self.ports.rows, origin, Message::new(batch.page, header));
+            timings.add(Hop::Db, queue_ns, account.service_ns / count);
+            self.answer(io, batch, timings);
         }
         self.batches = batches;
+    }
+
+    fn answer(&self, io: &mut Io<'_>, batch: Batch, timings: Timings) {
+        let header = SqlReply {
+            tag: batch.request.header().tag,
+            status: batch.outcome.status.word(),
+            length_bytes: batch.outcome.length_bytes as u32,
+            timings,
+        };
+        let origin = batch.request.origin();
+        io.release(batch.request);
+        io.reply_to(self.ports.rows, origin, Message::new(batch.page, header));
     }
 }
 

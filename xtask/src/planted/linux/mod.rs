@@ -34,7 +34,8 @@ const WARM_UP: Duration = Duration::from_millis(700);
 /// How long they are looked at.
 const LOOK_S: &str = "2";
 
-/// Runs all cases whose name has `part` in it, for `seeds` seeds from `seed` on, and prints a line for each.
+/// Runs all cases whose name has `part` in it, for `seeds` seeds from `seed` on, and prints a line for
+/// each.
 ///
 /// # Errors
 /// When Brigade cannot be built or run, or no case has such a name.
@@ -77,10 +78,7 @@ pub fn run(seed: u64, seeds: u64, part: &str) -> Result<Score, Error> {
         }
     }
     if score.all + skipped == 0 {
-        return Err(Error::Missing {
-            wanted: "a case with that in its name",
-            output: part.into(),
-        });
+        return Err(Error::Unplanted(part.into()));
     }
     println!(
         "{} of {} were named right; {skipped} skipped",

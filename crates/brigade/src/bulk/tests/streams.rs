@@ -1,6 +1,7 @@
 //! What clients of all kinds are told, and when.
 
 use super::*;
+use crate::emulated::dice::Dice;
 
 const PAGE_BYTES: usize = 1024;
 const COOKIE: &[u8; COOKIE_BYTES] = b"abcdefghijklmnopqrstuvwxyz2345672345\0";
@@ -266,11 +267,8 @@ fn hostile_clients_leave_nothing_behind() {
     let seed = std::env::var("SEED").ok();
     let seed = seed.and_then(|seed| seed.parse().ok()).unwrap_or(1);
     println!("SEED={seed}");
-    let mut state: u64 = seed;
-    let mut below = move |end: u64| {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1);
-        (state >> 33) % end
-    };
+    let mut dice = Dice::new(seed);
+    let mut below = |end: u64| dice.below(end);
     for _ in 0..500 {
         let mut world = World::new();
         for _ in 0..60 {

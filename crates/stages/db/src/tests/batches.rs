@@ -5,7 +5,7 @@ use brigade_messages::bookstore_db::SqlStatus;
 use brigade_messages::bookstore_db::codec::Value;
 
 use super::disk_double::MemoryDisk;
-use super::{Cell, Random, batch, encode, session, session_with};
+use super::{Cell, Random, batch, encode, seed, session, session_with};
 use crate::state::Work;
 
 const TABLE: &str =
@@ -210,12 +210,7 @@ fn a_message_is_cut_to_the_page_in_whole_characters() {
 
 #[test]
 fn hostile_batches_are_answered() {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(1);
-    println!("SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random(seed());
     let mut session = session(&MemoryDisk::new());
     session.ok(Script, &[(TABLE, &[])]);
     let row = [

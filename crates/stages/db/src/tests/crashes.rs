@@ -5,7 +5,7 @@ use brigade_messages::bookstore_db::SqlStatus;
 use brigade_messages::bookstore_db::codec::Value;
 
 use super::disk_double::{Fault, MemoryDisk};
-use super::{Cell, Random, batch, encode, options, session_with};
+use super::{Cell, Random, batch, encode, options, seed, session_with};
 use crate::connection::Options;
 use crate::disk::Errno;
 use crate::file::Reserves;
@@ -134,15 +134,6 @@ fn operations_in_groups(size: i64) -> u64 {
     assert_eq!(orders.confirmed.len(), ORDERS as usize);
     session.close().unwrap();
     disk.look(|store| store.operations)
-}
-
-fn seed() -> u64 {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(1);
-    println!("SEED={seed}");
-    seed
 }
 
 #[test]

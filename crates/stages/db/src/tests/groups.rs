@@ -5,7 +5,7 @@ use brigade_messages::bookstore_db::SqlStatus::{self, Constraint, Invalid, Io, O
 use brigade_messages::bookstore_db::codec::Value;
 
 use super::disk_double::{Fault, MemoryDisk};
-use super::{Random, batch, encode, options, session, session_with};
+use super::{Random, batch, encode, options, seed, session, session_with};
 use crate::connection::Options;
 use crate::disk::Errno;
 use crate::state::Session;
@@ -170,12 +170,7 @@ fn a_batch_cannot_leave_its_savepoint() {
 /// Whatever comes, groups and single batches end alike.
 #[test]
 fn a_group_ends_as_its_batches_would_one_by_one() {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(1);
-    println!("SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random(seed());
     let steps = || Options {
         batch_steps_max: 20_000,
         ..options()

@@ -13,7 +13,7 @@ mod stage;
 
 use std::sync::Arc;
 
-use brigade_messages::bookstore_db::codec::{BatchWriter, RowsReader, Value};
+use brigade_messages::bookstore_db::codec::{BatchWriter, RowsVisitor, Value, visit_rows};
 use brigade_messages::bookstore_db::{SqlKind, SqlStatus};
 
 use crate::connection::Options;
@@ -81,9 +81,35 @@ fn encode(statements: &[(&str, &[Value<'_>])]) -> Vec<u8> {
 }
 
 fn decode(bytes: &[u8]) -> Vec<Rows> {
-    let sets = RowsReader::new(bytes).unwrap();
-    sets.map(|set| set.map(|row| row.map(Cell::from).collect()).collect())
-        .collect()
+    let mut sets = Sets::default();
+    visit_rows(bytes, &mut sets).unwrap();
+    let rows = |(columns, cells): (usize, Vec<Cell>)| {
+        let rows = cells.chunks(columns.max(1));
+        rows.map(<[Cell]>::to_vec).collect()
+    };
+    sets.0.into_iter().map(rows).collect()
+}
+
+/// Columns and cells of each set.
+#[derive(Default)]
+struct Sets(Vec<(usize, Vec<Cell>)>);
+
+impl RowsVisitor<'_> for Sets {
+    fn set(&mut self, columns: usize) {
+        self.0.push((columns, Vec::new()));
+    }
+
+    fn value(&mut self, value: Value<'_>) {
+        self.0.last_mut().unwrap().1.push(Cell::from(value));
+    }
+}
+
+/// The seed of a randomised test, printed.
+fn seed() -> u64 {
+    let seed = std::env::var("SEED").ok();
+    let seed = seed.and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    println!("SEED={seed}");
+    seed
 }
 
 /// A batch as it comes to the stage.

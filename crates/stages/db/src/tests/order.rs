@@ -2,8 +2,9 @@
 
 use brigade_messages::Hop;
 use brigade_messages::bookstore_db::SqlKind::{self, Read, ReadFile, Script, Write, WriteFile};
-use brigade_messages::bookstore_db::SqlStatus;
+use brigade_messages::bookstore_db::{SqlRequest, SqlStatus};
 use brigade_messages::db_fs::FsKind;
+use brigade_stage::clock_ns;
 
 use super::disk_double::MemoryDisk;
 use super::encode;
@@ -37,11 +38,11 @@ fn busy() -> Bench {
 fn send(bench: &mut Bench, kinds: &[SqlKind]) -> Vec<u64> {
     let mut tags = Vec::new();
     for (index, kind) in kinds.iter().enumerate() {
-        let view = format!("CREATE TABLE other{index} (a)");
+        let table = format!("CREATE TABLE other{index} (a)");
         tags.push(match kind {
             Read => bench.batch(Read, &count()),
             Write => bench.batch(Write, &insert()),
-            other => bench.batch(*other, &encode(&[(&view, &[])])),
+            other => bench.batch(*other, &encode(&[(&table, &[])])),
         });
     }
     tags
@@ -154,11 +155,14 @@ fn a_group_shares_what_it_took() {
     let mut bench = busy();
     send(&mut bench, &[Write; 8]);
     bench.settle();
-    let (_, shared): (Vec<_>, Vec<_>) = std::iter::from_fn(|| bench.reply())
-        .map(|(header, ..)| header.timings)
-        .enumerate()
-        .partition(|(index, _)| *index == 0);
-    for (_, timings) in &shared {
+    let replies = std::iter::from_fn(|| bench.reply());
+    let all: Vec<_> = replies.map(|(header, ..)| header.timings).collect();
+    assert_eq!(all.len(), 9);
+    // Each operation took 2 ns, which are divided, and rounded down.
+    let operations_ns = 2 * bench.seen.len();
+    let charged_ns: usize = all.iter().map(|t| t.service_ns(Hop::Fs) as usize).sum();
+    assert!(charged_ns <= operations_ns && charged_ns + all.len() > operations_ns);
+    for timings in &all[1..] {
         assert_eq!(timings.service_ns(Hop::Http), 4, "its own times are kept");
         assert!(timings.service_ns(Hop::Db) > 0);
         assert!(
@@ -166,6 +170,35 @@ fn a_group_shares_what_it_took() {
             "it waited for the others"
         );
     }
+}
+
+/// A read that passes a write may last longer than the write can wait.
+#[test]
+fn what_becomes_late_behind_a_read_does_not_begin() {
+    let long = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n LIMIT 300000) \
+                SELECT max(i) FROM n";
+    let mut bench = busy();
+    let (write, read) = (insert(), encode(&[(long, &[])]));
+    let header = |kind: SqlKind, batch: &[u8], deadline_ns| SqlRequest {
+        tag: u64::from(kind.word()),
+        kind: kind.word(),
+        length_bytes: batch.len() as u32,
+        deadline_ns,
+        ..SqlRequest::default()
+    };
+    // Later than now, and long before the read ends.
+    let soon_ns = clock_ns() + 1_000_000;
+    bench
+        .harness
+        .send("queries", header(Write, &write, soon_ns), &write);
+    bench.harness.send("queries", header(Read, &read, 0), &read);
+    bench.settle();
+    let replies = std::iter::from_fn(|| bench.reply()).skip(1);
+    let mut ends: Vec<_> = replies.map(|(header, end, _)| (header.tag, end)).collect();
+    ends.sort_by_key(|(tag, _)| *tag);
+    let (read, write) = (u64::from(Read.word()), u64::from(Write.word()));
+    assert_eq!(ends, [(read, SqlStatus::Ok), (write, SqlStatus::Late)]);
+    assert_eq!(bench.harness.pages_missing(), 0);
 }
 
 #[test]

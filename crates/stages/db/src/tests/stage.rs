@@ -9,7 +9,7 @@ use brigade_stage::OptionValue;
 
 use super::disk_double::{Fault, MemoryDisk};
 use super::fs_double::{Bench, FS_BYTES, setup};
-use super::{Cell, Random, decode, encode, session};
+use super::{Cell, Random, decode, encode, seed, session};
 use crate::disk::Errno;
 
 fn create() -> Vec<u8> {
@@ -295,12 +295,7 @@ fn a_stage_can_be_dropped_at_any_moment() {
 
 #[test]
 fn hostile_requests_are_answered() {
-    let seed = std::env::var("SEED")
-        .ok()
-        .and_then(|seed| seed.parse().ok())
-        .unwrap_or(1);
-    println!("SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random(seed());
     let mut bench = Bench::new(setup(), &MemoryDisk::new());
     bench.run(Script, &create());
     for tag in 0..200 {
