@@ -2,9 +2,12 @@
 //!
 //! ```text
 //! batch   = count:u16 { statement }            statement = length:varint sql count:varint { value }
-//! rows    = count:u16 { set }                  set       = bytes:u32 rows:u32 columns:u16 { value }
+//! rows    = count:u16 bytes:u32 { set } texts  set       = bytes:u32 rows:u32 columns:u16 { value }
 //! value   = 0 | 1 zigzag:varint | 2 bits:u64 | 3 length:varint utf-8 | 4 length:varint bytes
 //! ```
+//!
+//! In rows a text's UTF-8 is not in its value but in `texts` (`bytes` long), the last value's first:
+//! so all of them are checked at once.
 //!
 //! Fixed-width numbers are little-endian, a varint is LEB128 of at most ten bytes. A reader checks
 //! the whole page when it is made, so that iterating cannot fail: any bytes give either
@@ -15,7 +18,7 @@ mod bytes;
 mod rows;
 
 pub use batch::{BatchReader, BatchWriter, Statement};
-pub use rows::{RowsVisitor, RowsWriter, visit_rows};
+pub use rows::{Cell, NotUtf8, RowsVisitor, RowsWriter, visit_rows};
 
 use bytes::Source;
 use thiserror::Error;

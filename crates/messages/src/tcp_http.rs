@@ -4,20 +4,27 @@
 //! sends and one slow reader never holds up the others: tcp delivers at most the credit that
 //! http granted, and http sends at most the credit that tcp granted (the room in the
 //! connection's send buffer).
+//!
+//! Credit to send travels with data. An event of its own comes only to who has less than a quarter
+//! of the send buffer ([`TOLD_ALONE_BELOW`]), so http never waits for more while it has that much.
 
 use brigade_stage::Header;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 use crate::{Timings, wire_enum};
 
+/// Credit to send is told without data only to who has less than the send buffer divided by this.
+pub const TOLD_ALONE_BELOW: usize = 4;
+
 wire_enum! {
     /// What happened on a connection.
     TcpEventKind {
         /// A connection is established; `credit_bytes` is the first credit to send.
         Opened = 1,
-        /// `length_bytes` received bytes at `offset_bytes` of the page.
+        /// `length_bytes` received bytes at `offset_bytes` of the page, and `credit_bytes`, perhaps
+        /// 0, more may be sent.
         Data = 2,
-        /// The send buffer drained: `credit_bytes` more may be sent.
+        /// The send buffer drained, and little of it may be filled: `credit_bytes` more may be sent.
         Credit = 3,
         /// The peer sent FIN: no more data will come; sending is still possible.
         PeerClosed = 4,
@@ -52,7 +59,7 @@ pub struct TcpEvent {
     pub offset_bytes: u32,
     /// Bytes of data.
     pub length_bytes: u32,
-    /// Credit granted to http, in bytes.
+    /// More that http may send, in bytes.
     pub credit_bytes: u32,
     /// Time at nic and tcp of the data of this event.
     pub timings: Timings,

@@ -1,7 +1,8 @@
 //! Batches and rows come back as they were written; any other bytes give an error.
 
 use brigade_messages::codec::{
-    BatchReader, BatchWriter, CodecError, Full, RowsVisitor, RowsWriter, Value, visit_rows,
+    BatchReader, BatchWriter, Cell, CodecError, Full, NotUtf8, RowsVisitor, RowsWriter, Value,
+    visit_rows,
 };
 use proptest::prelude::*;
 
@@ -72,7 +73,7 @@ fn write_rows(page: &mut [u8], sets: &Sets) -> usize {
             writer.row(row.iter().map(Owned::value)).unwrap();
         }
     }
-    writer.finish()
+    writer.finish().unwrap()
 }
 
 /// Equal, with the bits of a NaN.
@@ -96,7 +97,7 @@ impl Told<'_> {
 }
 
 impl<'a> RowsVisitor<'a> for Told<'a> {
-    fn set(&mut self, columns: usize) {
+    fn set(&mut self, columns: usize, _: usize) {
         self.0.push((columns, Vec::new()));
     }
 
@@ -198,9 +199,9 @@ proptest! {
             }
             fitted.push(rows.iter().filter(|row| writer.row(row.iter().map(Owned::value)).is_ok()).count());
         }
-        let length = writer.finish();
+        let length = writer.finish().unwrap();
         prop_assert!(length <= room);
-        if room >= 2 {
+        if room >= 6 {
             prop_assert_eq!(read_rows(&page[..length]).unwrap().rows(), fitted);
         }
     }
@@ -226,9 +227,50 @@ fn small_integers_take_two_bytes() {
     let mut page = [0; 64];
     let mut writer = RowsWriter::new(&mut page);
     writer.begin_set(1).unwrap();
-    let empty = 2 + 10;
+    let empty = 6 + 10;
     writer.row([Value::Integer(-64)]).unwrap();
-    assert_eq!(writer.finish(), empty + 2);
+    assert_eq!(writer.finish(), Ok(empty + 2));
+}
+
+/// Texts lie behind one another, so a character whose halves are in two of them must not be taken
+/// for one.
+#[test]
+fn text_that_is_not_utf8_is_refused_wherever_it_breaks() {
+    let (first, second) = "é".as_bytes().split_at(1);
+    for (cells, expected) in [
+        ([first, second], Err(NotUtf8)),
+        ([second, first], Err(NotUtf8)),
+        ([b"\xff", b""], Err(NotUtf8)),
+        ([b"", b"\xe2\x82"], Err(NotUtf8)),
+        (["é".as_bytes(), b"e"], Ok(6 + 10 + 4 + 3)),
+    ] {
+        let mut page = [0; 64];
+        let mut writer = RowsWriter::new(&mut page);
+        writer.begin_set(2).unwrap();
+        writer.row(cells.map(Cell::Text)).unwrap();
+        assert_eq!(writer.finish(), expected, "{cells:?}");
+    }
+    // The same from a page that nobody here wrote: two texts of one byte, "é" together.
+    let torn = [
+        1, 0, 2, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 2, 0, 3, 1, 3, 1, first[0], second[0],
+    ];
+    let error = visit_rows(&torn, &mut ()).unwrap_err();
+    assert_eq!(error, CodecError::Utf8(16));
+}
+
+/// A text that claims more than there is, or texts that no value names.
+#[test]
+fn texts_are_all_named_and_none_twice() {
+    let rows = |length: u8, texts: u8| {
+        let head = [
+            1, 0, texts, 0, 0, 0, 2, 0, 0, 0, 1, 0, 0, 0, 1, 0, 3, length,
+        ];
+        [&head[..], &b"abcd"[..usize::from(texts)]].concat()
+    };
+    let read = |bytes: &[u8]| visit_rows(bytes, &mut ());
+    assert_eq!(read(&rows(4, 4)), Ok(()));
+    assert_eq!(read(&rows(4, 3)), Err(CodecError::Truncated(16)));
+    assert_eq!(read(&rows(3, 4)), Err(CodecError::Trailing(18)));
 }
 
 #[test]
@@ -250,9 +292,9 @@ fn errors_name_the_byte() {
         CodecError::Number(2)
     );
     // Four thousand million rows without columns must not be counted one by one.
-    let empty_rows = [1, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0];
+    let empty_rows = [1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0, 0];
     assert_eq!(
         visit_rows(&empty_rows, &mut ()).unwrap_err(),
-        CodecError::Set(12)
+        CodecError::Set(16)
     );
 }

@@ -181,6 +181,11 @@ impl<'a> Rows<'a> {
         self.sets.push(Shape { start, columns });
     }
 
+    /// Makes room for so many values more.
+    pub fn reserve(&mut self, values: usize) {
+        self.values.reserve(values);
+    }
+
     /// Adds the next value of the current set, row after row.
     pub fn push(&mut self, value: ValueRef<'a>) {
         self.values.push(value);

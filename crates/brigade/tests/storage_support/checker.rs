@@ -155,7 +155,7 @@ struct FirstSet {
 }
 
 impl RowsVisitor<'_> for FirstSet {
-    fn set(&mut self, columns: usize) {
+    fn set(&mut self, columns: usize, _: usize) {
         self.sets += 1;
         if self.sets == 1 {
             self.columns = columns;

@@ -6,7 +6,7 @@ use super::{CodecError, Full, Value};
 const NULL: u8 = 0;
 const INTEGER: u8 = 1;
 const REAL: u8 = 2;
-const TEXT: u8 = 3;
+pub(super) const TEXT: u8 = 3;
 const BLOB: u8 = 4;
 /// A tag and the longest varint.
 const HEAD_BYTES_MAX: usize = 11;
@@ -50,9 +50,10 @@ impl<'p> Sink<'p> {
     }
 
     pub(super) fn varint(&mut self, number: u64) -> Result<(), Full> {
-        let mut head = Head::default();
-        head.varint(number);
-        self.put(head.bytes())
+        self.at += Head::default()
+            .varint(number)
+            .put(self.page.get_mut(self.at..).ok_or(Full)?)?;
+        Ok(())
     }
 
     pub(super) fn sized(&mut self, bytes: &[u8]) -> Result<(), Full> {
@@ -61,62 +62,79 @@ impl<'p> Sink<'p> {
     }
 
     pub(super) fn value(&mut self, value: Value<'_>) -> Result<(), Full> {
-        let mut head = Head::default();
-        let mut body: &[u8] = &[];
-        match value {
-            Value::Null => head.byte(NULL),
-            Value::Integer(number) => {
-                head.byte(INTEGER);
-                head.varint(zigzag(number));
-            }
-            Value::Real(number) => {
-                head.byte(REAL);
-                for byte in number.to_bits().to_le_bytes() {
-                    head.byte(byte);
-                }
-            }
-            Value::Text(text) => {
-                head.byte(TEXT);
-                head.varint(text.len() as u64);
-                body = text.as_bytes();
-            }
-            Value::Blob(bytes) => {
-                head.byte(BLOB);
-                head.varint(bytes.len() as u64);
-                body = bytes;
-            }
-        }
-        self.put(head.bytes())?;
+        let (head, body): (_, &[u8]) = match value {
+            Value::Null => (Head::null(), &[]),
+            Value::Integer(number) => (Head::integer(number), &[]),
+            Value::Real(number) => (Head::real(number), &[]),
+            Value::Text(text) => (Head::text(text.len()), text.as_bytes()),
+            Value::Blob(bytes) => (Head::blob(bytes.len()), bytes),
+        };
+        self.at += head.put(self.page.get_mut(self.at..).ok_or(Full)?)?;
         self.put(body)
     }
 }
 
 /// What stands before a value's bytes, gathered so that the page's end is looked at once.
 #[derive(Default)]
-struct Head {
+pub(super) struct Head {
     bytes: [u8; HEAD_BYTES_MAX],
     length: usize,
 }
 
 impl Head {
-    fn byte(&mut self, byte: u8) {
+    pub(super) fn null() -> Self {
+        Self::of(NULL)
+    }
+
+    pub(super) fn integer(number: i64) -> Self {
+        Self::of(INTEGER).varint(zigzag(number))
+    }
+
+    pub(super) fn real(number: f64) -> Self {
+        let bytes = number.to_bits().to_le_bytes();
+        bytes.into_iter().fold(Self::of(REAL), Self::byte)
+    }
+
+    pub(super) fn text(length: usize) -> Self {
+        Self::of(TEXT).varint(length as u64)
+    }
+
+    pub(super) fn blob(length: usize) -> Self {
+        Self::of(BLOB).varint(length as u64)
+    }
+
+    fn of(tag: u8) -> Self {
+        Self::default().byte(tag)
+    }
+
+    fn byte(mut self, byte: u8) -> Self {
         // Never beyond: a tag, and a varint or eight bytes.
         if let Some(place) = self.bytes.get_mut(self.length) {
             *place = byte;
             self.length += 1;
         }
+        self
     }
 
-    fn varint(&mut self, mut number: u64) {
+    pub(super) fn varint(mut self, mut number: u64) -> Self {
         while number >= 0x80 {
-            self.byte(number as u8 | 0x80);
+            self = self.byte(number as u8 | 0x80);
             number >>= 7;
         }
-        self.byte(number as u8);
+        self.byte(number as u8)
     }
 
-    fn bytes(&self) -> &[u8] {
-        &self.bytes[..self.length]
+    /// Writes itself to the start of `free`; gives its length. What follows in `free` may change.
+    pub(super) fn put(&self, free: &mut [u8]) -> Result<usize, Full> {
+        // A length that the compiler knows is much faster than the true one.
+        if let Some(place) = free.first_chunk_mut() {
+            *place = self.bytes;
+        } else {
+            let bytes = &self.bytes[..self.length];
+            let place = free.get_mut(..self.length).ok_or(Full)?;
+            place.copy_from_slice(bytes);
+        }
+        Ok(self.length)
     }
 }
 

@@ -213,8 +213,10 @@ struct Found<'a> {
 }
 
 impl<'a> RowsVisitor<'a> for Found<'a> {
-    fn set(&mut self, columns: usize) {
+    fn set(&mut self, columns: usize, rows: usize) {
         self.rows.begin_set(columns);
+        // The codec has seen that the page has so many.
+        self.rows.reserve(columns * rows);
     }
 
     fn value(&mut self, value: Word<'a>) {

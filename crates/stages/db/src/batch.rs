@@ -1,6 +1,8 @@
 //! Runs one batch of statements and writes its rows straight into the reply's page.
 
-use brigade_messages::bookstore_db::codec::{BatchReader, Full, RowsWriter, Statement, Value};
+use brigade_messages::bookstore_db::codec::{
+    BatchReader, Cell, Full, NotUtf8, RowsWriter, Statement, Value,
+};
 use brigade_messages::bookstore_db::{SqlKind, SqlStatus};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, Row, ToSql};
@@ -50,6 +52,12 @@ impl From<Full> for Refusal {
             status: SqlStatus::TooLarge,
             message,
         }
+    }
+}
+
+impl From<NotUtf8> for Refusal {
+    fn from(error: NotUtf8) -> Self {
+        Refusal::invalid(error.to_string())
     }
 }
 
@@ -186,7 +194,7 @@ impl Runner<'_> {
         for statement in batch {
             self.statement(kind, statement, &mut rows)?;
         }
-        Ok(rows.finish())
+        Ok(rows.finish()?)
     }
 
     fn statement(
@@ -246,29 +254,24 @@ fn execute(
 
 fn write_row(rows: &mut RowsWriter<'_>, row: &Row<'_>, columns: usize) -> Result<(), Refusal> {
     let mut wrong = None;
-    let values = (0..columns).map(|column| match value(row, column) {
-        Ok(value) => value,
-        Err(refusal) => {
-            wrong = Some(refusal);
-            Value::Null
+    let cells = (0..columns).map(|column| match row.get_ref(column) {
+        Ok(value) => cell(value),
+        Err(error) => {
+            wrong = Some(error.into());
+            Cell::Null
         }
     });
-    rows.row(values)?;
+    rows.row(cells)?;
     wrong.map_or(Ok(()), Err)
 }
 
-fn value<'r>(row: &'r Row<'_>, column: usize) -> Result<Value<'r>, Refusal> {
-    match row.get_ref(column)? {
-        ValueRef::Null => Ok(Value::Null),
-        ValueRef::Integer(number) => Ok(Value::Integer(number)),
-        ValueRef::Real(number) => Ok(Value::Real(number)),
-        ValueRef::Blob(bytes) => Ok(Value::Blob(bytes)),
-        ValueRef::Text(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => Ok(Value::Text(text)),
-            Err(_) => Err(Refusal::invalid(format!(
-                "column {column} has text that is not UTF-8"
-            ))),
-        },
+fn cell(value: ValueRef<'_>) -> Cell<'_> {
+    match value {
+        ValueRef::Null => Cell::Null,
+        ValueRef::Integer(number) => Cell::Integer(number),
+        ValueRef::Real(number) => Cell::Real(number),
+        ValueRef::Text(bytes) => Cell::Text(bytes),
+        ValueRef::Blob(bytes) => Cell::Blob(bytes),
     }
 }
 

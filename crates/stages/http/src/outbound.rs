@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use brigade_messages::tcp_http::{TcpCommand, TcpCommandKind};
+use brigade_messages::tcp_http::{TOLD_ALONE_BELOW, TcpCommand, TcpCommandKind};
 
 use crate::limits::IDLE_BUFFER_BYTES_MAX;
 use crate::outside::{Outside, PageBytes};
@@ -76,6 +76,9 @@ impl<P: PageBytes> Outbound<P> {
 
     /// tcp takes so many bytes more.
     pub fn add_credit(&mut self, bytes: usize) {
+        if bytes == 0 {
+            return;
+        }
         self.credit_bytes = self.credit_bytes.saturating_add(bytes);
         self.buffer_bytes = self.buffer_bytes.max(self.credit_bytes);
         self.lacks_credit = false;
@@ -154,10 +157,9 @@ impl<P: PageBytes> Outbound<P> {
         if rest_bytes <= self.credit_bytes {
             return self.send_page(connection, rest_bytes, outside);
         }
-        // A page that fits the send buffer waits until it goes in one piece, without a copy; of
-        // a longer one pieces of at least half the buffer are worth their message.
-        let is_worth_a_piece = self.credit_bytes * 2 >= self.buffer_bytes && self.credit_bytes > 0;
-        if rest_bytes <= self.buffer_bytes || !is_worth_a_piece {
+        // What has no room as a whole goes in pieces, which are copied: tcp tells nothing more
+        // before there is so little.
+        if self.credit_bytes == 0 || self.credit_bytes * TOLD_ALONE_BELOW < self.buffer_bytes {
             return Sent::NoCredit;
         }
         self.send_piece(connection, outside)

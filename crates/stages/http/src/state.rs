@@ -143,8 +143,9 @@ impl<P: PageBytes> State<P> {
         let Some(mut connection) = self.table.take(event.connection) else {
             return Ok(());
         };
+        connection.outbound.add_credit(event.credit_bytes as usize);
         match kind {
-            TcpEventKind::Opened => {}
+            TcpEventKind::Opened | TcpEventKind::Credit => {}
             TcpEventKind::Data => match data_of(event, payload) {
                 Ok(data) => self.receive(&mut connection, data, event, queue_ns, outside),
                 Err(error) => {
@@ -152,7 +153,6 @@ impl<P: PageBytes> State<P> {
                     return Err(error);
                 }
             },
-            TcpEventKind::Credit => connection.outbound.add_credit(event.credit_bytes as usize),
             TcpEventKind::PeerClosed => connection.peer_closed = true,
             TcpEventKind::Gone => {
                 self.retire(connection, outside);

@@ -5,7 +5,7 @@ mod common;
 use brigade_http::limits::{Limits, RECEIVE_BYTES};
 use brigade_messages::http_bookstore::{HttpResponse, RESPONSE_HEADROOM_BYTES, RESPONSE_LAST};
 use brigade_messages::tcp_http::TcpEventKind;
-use common::{Answer, MS, Request, SEND_BUFFER_BYTES, World, echo, read_answers, response_to};
+use common::{Answer, MS, Request, World, echo, read_answers, response_to};
 
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 const GET_LONG: &[u8] = b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -69,47 +69,6 @@ fn more_than_the_credit_is_a_reset() {
     world.open(0);
     world.event(0, TcpEventKind::Data, 0, &[b'x'; RECEIVE_BYTES + 1]);
     assert!(world.clients[&0].aborted);
-    world.assert_nothing_left(4);
-}
-
-/// However little credit there is, the bytes are the same.
-#[test]
-fn a_slow_reader_gets_everything() {
-    let mut fast = world();
-    fast.open(0);
-    fast.send(0, GET_LONG);
-    let expected = all(&fast, 0);
-    for step in [1, 100, 1000, 5000, 16384] {
-        let mut world = world();
-        world.open_slow(0, step);
-        world.send(0, GET_LONG);
-        for _ in 0..60_000 / step {
-            world.grant(0, step);
-        }
-        assert_eq!(all(&world, 0), expected, "in steps of {step}");
-        world.assert_nothing_left(4);
-    }
-}
-
-#[test]
-fn a_page_that_fits_the_send_buffer_is_never_copied() {
-    let mut world = silent();
-    world.open_slow(0, SEND_BUFFER_BYTES);
-    world.send(0, &GET.repeat(2));
-    world.answer_one(|_| (200, vec![b'y'; 2000]));
-    world.run();
-    let first = world.clients[&0].output.len();
-    let before = world.fake.copied_bytes;
-    world.answer_one(|_| (200, vec![b'z'; 15_000]));
-    world.run();
-    assert_eq!(world.clients[&0].output.len(), first, "it waits for credit");
-    world.grant(0, first as u32);
-    let head = world.clients[&0].output.len() - first - 15_000;
-    assert_eq!(
-        world.fake.copied_bytes - before,
-        head,
-        "nothing but the head was copied"
-    );
     world.assert_nothing_left(4);
 }
 

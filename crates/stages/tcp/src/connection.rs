@@ -2,7 +2,7 @@
 
 use brigade_link::{Flow, Socket, tcp::State};
 use brigade_messages::Timings;
-use brigade_messages::tcp_http::{TcpEvent, TcpEventKind};
+use brigade_messages::tcp_http::{TOLD_ALONE_BELOW, TcpEvent, TcpEventKind};
 
 /// How far a connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,6 +151,7 @@ impl Connection {
             }
             TcpEventKind::Data => {
                 event.length_bytes = self.read(page);
+                event.credit_bytes = self.grant();
                 event.timings = std::mem::take(&mut self.timings);
             }
             TcpEventKind::Credit => event.credit_bytes = self.grant(),
@@ -172,13 +173,16 @@ impl Connection {
         word(read)
     }
 
-    /// Whether so much of the send buffer became free that it is worth an event.
+    /// Whether http may lack credit, and so much of the send buffer became free that it is worth an
+    /// event. What else became free is told with the next data: most clients ask again before http
+    /// wants it.
     fn has_credit_to_tell(&self) -> bool {
         let free = self.ungranted_bytes();
         let socket = self.socket.tcp();
-        free > 0
-            && socket.may_send()
-            && (free >= socket.send_capacity() / 4 || socket.send_queue() == 0)
+        let capacity = socket.send_capacity();
+        let is_scarce = self.send_credit_bytes * TOLD_ALONE_BELOW < capacity;
+        let is_worth_it = free * TOLD_ALONE_BELOW >= capacity || socket.send_queue() == 0;
+        is_scarce && free > 0 && socket.may_send() && is_worth_it
     }
 
     fn ungranted_bytes(&self) -> usize {

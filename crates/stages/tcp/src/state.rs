@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use brigade_link::{Deadlines, Flow, Host, PacketOut, Sent, Socket, duration, flow, tcp::State};
 use brigade_messages::Timings;
-use brigade_messages::tcp_http::{TcpCommand, TcpCommandKind, TcpEvent};
+use brigade_messages::tcp_http::{TcpCommand, TcpCommandKind, TcpEvent, TcpEventKind};
 
 use crate::connection::{Connection, Phase};
 use admission::{HANDSHAKE_NS, Slot};
@@ -227,7 +227,7 @@ impl Tcp {
             Slot::Of(slot) => {
                 let socket = &mut self.connections[slot as usize].socket;
                 self.host.receive(packet, Some(socket), now_ns, out);
-                self.settle(slot, now_ns, out);
+                self.arrived(slot, now_ns, out);
                 let payload_bytes = segment.payload_bytes;
                 (payload_bytes > 0).then_some(Arrived {
                     slot,
@@ -347,6 +347,15 @@ impl Tcp {
         let slot = connection as u32;
         let found = self.connections.get(slot as usize)?;
         (found.is_known() && connection == id(slot, found.generation)).then_some(slot)
+    }
+
+    /// After a packet: what http is about to be told moves the window, so sending waits for that,
+    /// at most until the next visit.
+    fn arrived(&mut self, slot: u32, now_ns: u64, out: &mut impl PacketOut) {
+        match self.connections[slot as usize].pending() {
+            Some(TcpEventKind::Data) => self.observe(slot, now_ns),
+            _ => self.settle(slot, now_ns, out),
+        }
     }
 
     /// Sends what the connection may send, then looks what became of it.

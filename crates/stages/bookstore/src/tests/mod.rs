@@ -153,5 +153,5 @@ fn write(tables: &[Table], out: &mut [u8]) -> usize {
             writer.row(words).unwrap();
         }
     }
-    writer.finish()
+    writer.finish().unwrap()
 }

@@ -137,6 +137,11 @@ fn a_batch_keeps_to_its_kind() {
         (Read, "SELECT"),
         (Read, "SELECT * FROM nothing"),
         (Read, "SELECT ?"),
+        (Read, "SELECT CAST(x'ff' AS TEXT)"),
+        (
+            Write,
+            "INSERT INTO item (title) VALUES ('x') RETURNING CAST(x'c3' AS TEXT)",
+        ),
     ];
     for (kind, sql) in refused {
         let (status, message) = session.refused(kind, &[(sql, &[])]);

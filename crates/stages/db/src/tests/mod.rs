@@ -95,7 +95,7 @@ fn decode(bytes: &[u8]) -> Vec<Rows> {
 struct Sets(Vec<(usize, Vec<Cell>)>);
 
 impl RowsVisitor<'_> for Sets {
-    fn set(&mut self, columns: usize) {
+    fn set(&mut self, columns: usize, _: usize) {
         self.0.push((columns, Vec::new()));
     }
 

@@ -234,6 +234,7 @@ impl World {
                 assert!(!data.is_empty() && !http.closed && !http.peer_closed);
                 assert!(data.len() <= http.granted, "more data than granted");
                 http.received.extend_from_slice(data);
+                http.credit += event.credit_bytes as usize;
                 http.granted -= data.len();
                 if self.echo {
                     http.unsent.extend(data);
