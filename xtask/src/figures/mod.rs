@@ -14,6 +14,7 @@ mod error;
 mod flushes;
 mod idle;
 mod interfaces;
+mod namespace;
 mod observer;
 mod overload;
 mod pages;
@@ -38,7 +39,7 @@ pub struct Figure {
 }
 
 /// All figures, in the order of the README.
-pub static FIGURES: [Figure; 15] = [
+pub static FIGURES: [Figure; 16] = [
     Figure {
         name: "pages",
         what: "pages/s and CPU time per page, fused and spread",
@@ -116,6 +117,12 @@ pub static FIGURES: [Figure; 15] = [
         what: "right pages at the peak rate and at twice that, what is refused, and the recovery",
         runs_brigade: true,
         measure: overload::measure,
+    },
+    Figure {
+        name: "overload-tap",
+        what: "the same by a tap interface",
+        runs_brigade: true,
+        measure: overload::measure_tap,
     },
     Figure {
         name: "ring",

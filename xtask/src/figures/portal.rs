@@ -3,16 +3,21 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use super::Error;
-use super::child::{DISK, Running};
+use super::child::{DISK, Running, output};
 
 /// The process with its address.
 pub struct Portal {
     running: Running,
     address: String,
 }
+
+/// Where a Brigade behind a tap interface is, and who asks it.
+const TAP_ADDRESS: &str = "10.7.0.1:80";
+const CLIENT_ADDRESS: &str = "10.7.0.2/24";
 
 impl Portal {
     /// Starts Brigade on a free port and waits until it listens.
@@ -37,6 +42,22 @@ impl Portal {
             });
         };
         let address = address.to_owned();
+        Ok(Portal { running, address })
+    }
+
+    /// Starts Brigade behind a tap interface of the network namespace that the thread is in.
+    pub fn tap(pipeline: &str, placement: &str, more: &[&str]) -> Result<Portal, Error> {
+        let mut arguments = vec!["run", pipeline, "--nic", "tap:figure0", "--disk", DISK];
+        arguments.extend(["--placement", placement]);
+        arguments.extend(more);
+        let running = Running::start(&arguments, "brigade top")?;
+        for words in [
+            ["addr", "add", CLIENT_ADDRESS, "dev", "figure0"],
+            ["link", "set", "dev", "figure0", "up"],
+        ] {
+            output(Command::new("ip").args(words))?;
+        }
+        let address = TAP_ADDRESS.to_owned();
         Ok(Portal { running, address })
     }
 

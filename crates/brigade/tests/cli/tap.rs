@@ -163,6 +163,9 @@ fn the_host_pings_it_and_asks_it_for_pages() {
             .inside(program, arguments)
             .unwrap_or_else(|reason| panic!("{reason}"))
     };
+    // Thousands may come at once while a long query runs.
+    let interface = ask("ip", &["link", "show", "bt0"]);
+    assert!(interface.contains("qlen 8192"), "{interface}");
     for host in HOSTS {
         let bare = host.trim_matches(['[', ']']);
         let pings = ask("ping", &["-c", "3", "-i", "0.2", "-W", "5", bare]);

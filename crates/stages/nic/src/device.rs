@@ -83,6 +83,13 @@ impl Tap {
         })
     }
 
+    /// Has the kernel keep more frames than its usual 500 or 1,000 for who is busy with a long query:
+    /// when thousands of clients come or go at once, what it loses costs each of them a second. Whoever
+    /// may not say so (it takes CAP_NET_ADMIN) keeps the usual.
+    pub(crate) fn queue(name: &str, frames: usize) {
+        let _ = route::lengthen_queue(name, frames);
+    }
+
     /// Reads a frame: its header, and what follows; none when there is none. Gives the length of
     /// what follows; a longer frame is cut.
     pub(crate) fn read<const N: usize>(

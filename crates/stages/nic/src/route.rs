@@ -16,6 +16,8 @@ const ACKNOWLEDGED: u16 = 0x005;
 const ERROR: u16 = 2;
 /// `IFLA_IFNAME`.
 const NAME: u16 = 3;
+/// `IFLA_TXQLEN`.
+const QUEUE_FRAMES: u16 = 13;
 /// `IFLA_GSO_MAX_SIZE`.
 const PACKET_BYTES_MAX: u16 = 41;
 /// Bytes of a message's header, and of `struct ifinfomsg`, which follows.
@@ -27,22 +29,35 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Has the host split a packet before it reaches the interface, unless it is smaller than so many
 /// bytes, the header of its frame included.
 pub(crate) fn limit_packets(interface: &str, bytes: usize) -> Result<(), Errno> {
-    let bytes = u32::try_from(bytes).map_err(|_| Errno::RANGE)?;
+    set(interface, PACKET_BYTES_MAX, bytes)
+}
+
+/// Has so many frames wait before the interface; what comes while there are as many is lost.
+pub(crate) fn lengthen_queue(interface: &str, frames: usize) -> Result<(), Errno> {
+    set(interface, QUEUE_FRAMES, frames)
+}
+
+fn set(interface: &str, kind: u16, value: usize) -> Result<(), Errno> {
+    let value = u32::try_from(value).map_err(|_| Errno::RANGE)?;
     let flags = SocketFlags::CLOEXEC;
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
     set_socket_timeout(&socket, Timeout::Recv, Some(PATIENCE))?;
-    send(&socket, &message(interface, bytes), SendFlags::empty())?;
+    send(
+        &socket,
+        &message(interface, kind, value),
+        SendFlags::empty(),
+    )?;
     let mut answer = [0; 512];
     let (length, _) = recv(&socket, &mut answer[..], RecvFlags::empty())?;
     outcome(answer.get(..length).unwrap_or(&[]))
 }
 
-fn message(interface: &str, bytes: u32) -> Vec<u8> {
+fn message(interface: &str, kind: u16, value: u32) -> Vec<u8> {
     let mut message = vec![0; HEADER_BYTES + LINK_BYTES];
     message[4..6].copy_from_slice(&SET_LINK.to_ne_bytes());
     message[6..8].copy_from_slice(&ACKNOWLEDGED.to_ne_bytes());
     attribute(&mut message, NAME, &[interface.as_bytes(), &[0]].concat());
-    attribute(&mut message, PACKET_BYTES_MAX, &bytes.to_ne_bytes());
+    attribute(&mut message, kind, &value.to_ne_bytes());
     // Two short attributes.
     let length = message.len() as u32;
     message[..4].copy_from_slice(&length.to_ne_bytes());
@@ -75,7 +90,7 @@ mod tests {
 
     #[test]
     fn attributes_are_padded_and_the_message_knows_its_length() {
-        let message = message("tap0", 16_384);
+        let message = message("tap0", PACKET_BYTES_MAX, 16_384);
         // 4 + 5 bytes of the name, padded to 12, and 4 + 4 of the number.
         assert_eq!(message.len(), 32 + 12 + 8);
         assert_eq!(message[..4], 52_u32.to_ne_bytes());

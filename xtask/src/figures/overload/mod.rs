@@ -10,8 +10,9 @@ mod runs;
 use std::fmt::Write as _;
 
 use super::Error;
+use super::namespace::Namespace;
 use super::stats::Sample;
-use runs::{Run, Shop};
+use runs::{Run, Shop, Way};
 
 const ROUNDS: usize = 5;
 /// How long a run at a rate is counted, in seconds.
@@ -70,9 +71,22 @@ struct Figures {
     memory_mb_after: Sample,
 }
 
-/// Finds the peak, runs the pairs and judges.
+/// Through the portal.
 pub fn measure() -> Result<String, Error> {
-    let shop = Shop::open()?;
+    measure_by(Way::Portal)
+}
+
+/// The same by a tap interface.
+pub fn measure_tap() -> Result<String, Error> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok("SKIPPED: a network namespace and its interface take root\n".into());
+    }
+    Namespace::found("overload")?.inside(|| measure_by(Way::Tap))
+}
+
+/// Finds the peak, runs the pairs and judges.
+fn measure_by(way: Way) -> Result<String, Error> {
+    let shop = Shop::open(way)?;
     let normal = shop.normal_latency()?;
     let mut figures = Figures {
         memory_mb_before: shop.memory_mb()?,

@@ -51,6 +51,15 @@ pub struct Run {
     pub unsent: u64,
 }
 
+/// How the load reaches the shop.
+#[derive(Debug, Clone, Copy)]
+pub enum Way {
+    /// By a port of the host, and sockets of Linux's TCP.
+    Portal,
+    /// By a tap interface, in the network namespace that the thread is in.
+    Tap,
+}
+
 /// A shop on core 0 that takes many connections.
 pub struct Shop {
     portal: Portal,
@@ -58,7 +67,7 @@ pub struct Shop {
 
 impl Shop {
     /// Fills it, and waits until it listens.
-    pub fn open() -> Result<Shop, Error> {
+    pub fn open(way: Way) -> Result<Shop, Error> {
         let path = child::root().join("pipelines/web.toml");
         let mut text = read(&path.display().to_string())?;
         for stage in ["nic", "tcp", "http"] {
@@ -75,7 +84,10 @@ impl Shop {
             source,
         })?;
         let path = file.path().display().to_string();
-        let portal = Portal::run(&path, "fused", &["--cores", "0"])?;
+        let portal = match way {
+            Way::Portal => Portal::run(&path, "fused", &["--cores", "0"])?,
+            Way::Tap => Portal::tap(&path, "fused", &["--cores", "0"])?,
+        };
         Ok(Shop { portal })
     }
 
@@ -173,7 +185,7 @@ impl Load {
         command.args(["--mix", "shopping", "--no-pictures", "--rate", &rate]);
         command.args(["--duration-s", &duration_s, "--warm-up-s", WARM_UP_S]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let load = command.stderr(Stdio::null()).spawn();
+        let load = command.stderr(Stdio::piped()).spawn();
         load.map(Load).map_err(|source| Error::Run {
             program: "taskset".into(),
             source,
@@ -198,12 +210,12 @@ impl Load {
     }
 
     fn figures(&mut self) -> Result<serde_json::Value, Error> {
-        let output = self.0.stdout.take();
-        let said = std::io::read_to_string(output.ok_or(Error::Missing {
-            wanted: "the load's output",
-            output: String::new(),
-        })?);
-        Ok(serde_json::from_str(&said.map_err(Error::Request)?)?)
+        let said = all_of(self.0.stdout.take())?;
+        let figures = serde_json::from_str(&said);
+        figures.map_err(|_| Error::Failed {
+            command: "brigade load".into(),
+            said: said + &all_of(self.0.stderr.take()).unwrap_or_default(),
+        })
     }
 }
 
@@ -212,6 +224,13 @@ impl Drop for Load {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
+}
+
+/// All that a child wrote to its `pipe`, after its end.
+fn all_of(pipe: Option<impl std::io::Read>) -> Result<String, Error> {
+    pipe.map_or(Ok(String::new()), |pipe| {
+        std::io::read_to_string(pipe).map_err(Error::Request)
+    })
 }
 
 fn read(path: &str) -> Result<String, Error> {

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use brigade_messages::nic_tcp::Packet;
 use brigade_stage::{Builder, Input, Io, Kind, Message, OptionValue, Output, Stage, StageError};
 
-use super::{address, address_v6, ports, random_mac};
+use super::{address, address_v6, number, ports, random_mac};
 use crate::device::Tap;
 use crate::pages::count_payload;
 use crate::state::tap::{Arrived, Departing, Ethernet, HEADER_BYTES};
@@ -34,6 +34,11 @@ pub fn tap_kind() -> Kind {
             "IPv6 address of the tcp stage; nothing: no IPv6",
         )
         .option(
+            "queue_frames",
+            OptionValue::Integer(8192),
+            "frames that wait in the host for Brigade at most (txqueuelen); 0: as it is set already",
+        )
+        .option(
             "offload",
             OptionValue::Flag(false),
             "packets of the host's programs come whole and without checksums: only with tcp's `offload`",
@@ -53,6 +58,10 @@ impl TapStage {
     fn new(b: &Builder<'_>) -> Result<TapStage, StageError> {
         let interface = b.text("interface")?;
         let tap = Tap::open(&interface)?;
+        match number(b, "queue_frames", 0, 1 << 20)? {
+            0 => {}
+            frames => Tap::queue(&interface, frames),
+        }
         if b.flag("offload")? {
             tap.take_whole(&interface, b.page_bytes("to_tcp"))?;
         }
