@@ -144,8 +144,8 @@ impl Host {
         }
     }
 
-    /// When `socket` must be given to [`Host::transmit`] again, if nothing else happens. Asked
-    /// after everything was sent.
+    /// When `socket` must be given to [`Host::transmit`] again, if nothing else happens: in a moment
+    /// (`RETRY_NS`), if it has something to send now.
     pub fn deadline_ns(&mut self, socket: &Socket, now_ns: u64) -> Option<u64> {
         let at = self.interface.poll_at(instant(now_ns), &socket.set)?;
         let at_ns = u64::try_from(at.total_micros())

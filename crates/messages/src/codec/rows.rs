@@ -222,7 +222,7 @@ pub fn visit_rows<'a>(
     let texts_at = texts_at.filter(|at| *at >= source.at);
     let texts_at = texts_at.ok_or(CodecError::Truncated(source.at))?;
     let texts = std::str::from_utf8(&bytes[texts_at..]);
-    let mut texts = texts.map_err(|_| CodecError::Utf8(texts_at))?;
+    let mut texts = texts.map_err(|error| CodecError::Utf8(texts_at + error.valid_up_to()))?;
     source.bytes = &bytes[..texts_at];
     for _ in 0..sets {
         visit_set(&mut source, &mut texts, visitor)?;

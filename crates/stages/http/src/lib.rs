@@ -14,7 +14,8 @@
 //! - A connection has at most one request at the application. What a pipelining client sends
 //!   behind it stays in a bounded inbox and no credit is returned for it, so TCP throttles it.
 //! - The head is written into the headroom of the application's page and the same page goes on
-//!   to tcp. A page is copied only when it is longer than the connection's whole send buffer.
+//!   to tcp. A page is cut into copied pieces only when the connection's send buffer has no room for
+//!   all of it, and has for a quarter of itself: tcp tells of more only below that.
 //! - Requests wait for a token of the window `bookstore` in a bounded FIFO, and for a bounded
 //!   time; beyond either bound they are answered 503, and at once when the tokens come back too
 //!   slowly for the requests ahead of them.

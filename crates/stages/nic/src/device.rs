@@ -84,8 +84,8 @@ impl Tap {
     }
 
     /// Has the kernel keep more frames than its usual 500 or 1,000 for who is busy with a long query:
-    /// when thousands of clients come or go at once, what it loses costs each of them a second. Whoever
-    /// may not say so (it takes CAP_NET_ADMIN) keeps the usual.
+    /// when thousands of clients come or go at once, what it loses costs each of them a second. Where
+    /// that is refused (it takes CAP_NET_ADMIN), the usual stays.
     pub(crate) fn queue(name: &str, frames: usize) {
         let _ = route::lengthen_queue(name, frames);
     }

@@ -349,8 +349,8 @@ impl Tcp {
         (found.is_known() && connection == id(slot, found.generation)).then_some(slot)
     }
 
-    /// After a packet: what http is about to be told moves the window, so sending waits for that,
-    /// at most until the next visit.
+    /// After a packet: what http is about to be told moves the window, so sending waits for that. With
+    /// no room to tell it, the deadline sends, a millisecond after the peer's last packet.
     fn arrived(&mut self, slot: u32, now_ns: u64, out: &mut impl PacketOut) {
         match self.connections[slot as usize].pending() {
             Some(TcpEventKind::Data) => self.observe(slot, now_ns),
