@@ -11,10 +11,6 @@ use clap::Parser;
 use rustix::rand::{GetRandomFlags, getrandom};
 use rustix::thread::{CpuSet, sched_setaffinity};
 
-/// Brigade's allocator.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 /// Brigade's shop behind axum and tokio, with SQLite on Linux's file system.
 #[derive(Debug, Parser)]
 struct Arguments {
