@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use brigade_probes::{Probes, Reading, ThreadReading};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 const WINDOW: Duration = Duration::from_millis(400);
 
@@ -139,9 +140,20 @@ fn a_thread_that_works_runs_or_is_ready_all_the_time() {
     }
 }
 
+/// Keeps this thread, and those that it starts from now on, on one core.
+fn stay_on_one_core() {
+    let allowed = sched_getaffinity(None).unwrap();
+    let first = (0..CpuSet::MAX_CPU).find(|core| allowed.is_set(*core));
+    let mut one = CpuSet::new();
+    one.set(first.expect("it runs somewhere"));
+    sched_setaffinity(None, &one).unwrap();
+}
+
+/// On one core: another one may be woken by an interrupt, and then nobody is seen to wake (docs/linux-rules.md, "What it does not find").
 #[test]
 fn messages_over_a_unix_socket_and_the_wakes_they_bring_are_counted() {
     let Some(mut probes) = probes() else { return };
+    stay_on_one_core();
     let (mut near, mut far) = UnixStream::pair().unwrap();
     let sent = Arc::new(AtomicU64::new(0));
     let count = sent.clone();
