@@ -9,8 +9,8 @@ use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use super::Error;
 use super::child::output;
 
-/// How many closed connections a client's ports wait for: a minute each, so that a load which opens
-/// thousands has no port left after some runs.
+/// Closed connections whose ports the kernel keeps for a minute. Here it keeps none: a load that opens
+/// thousands in each run would have no port left after some of them.
 const LINGERING_MAX: &str = "/proc/sys/net/ipv4/tcp_max_tw_buckets";
 
 /// It is gone when this is dropped.

@@ -44,9 +44,7 @@ impl<'p> Sink<'p> {
     }
 
     pub(super) fn patch(&mut self, at: usize, bytes: &[u8]) {
-        if let Some(place) = self.page.get_mut(at..at + bytes.len()) {
-            place.copy_from_slice(bytes);
-        }
+        patch(self.page, at, bytes);
     }
 
     pub(super) fn varint(&mut self, number: u64) -> Result<(), Full> {
@@ -71,6 +69,13 @@ impl<'p> Sink<'p> {
         };
         self.at += head.put(self.page.get_mut(self.at..).ok_or(Full)?)?;
         self.put(body)
+    }
+}
+
+/// Writes `bytes` where room was left for them; a page without that room holds nothing at all.
+pub(super) fn patch(page: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(place) = page.get_mut(at..at + bytes.len()) {
+        place.copy_from_slice(bytes);
     }
 }
 

@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-use super::bytes::{Head, Source, TEXT};
+use super::bytes::{Head, Source, TEXT, patch};
 use super::{CodecError, Full, Value};
 
 /// Bytes in front of all sets: their number, and how long the texts are.
@@ -169,8 +169,8 @@ impl<'p> RowsWriter<'p> {
         }
         let texts_bytes = texts.len();
         self.page.copy_within(texts_start.., values_end);
-        self.patch(0, &self.sets.to_le_bytes());
-        self.patch(2, &(texts_bytes as u32).to_le_bytes());
+        patch(self.page, 0, &self.sets.to_le_bytes());
+        patch(self.page, 2, &(texts_bytes as u32).to_le_bytes());
         Ok(values_end + texts_bytes)
     }
 
@@ -180,15 +180,9 @@ impl<'p> RowsWriter<'p> {
             return;
         }
         let values_bytes = (self.ends.values_end - self.head_at - SET_HEAD_BYTES) as u32;
-        self.patch(self.head_at, &values_bytes.to_le_bytes());
-        self.patch(self.head_at + 4, &self.rows.to_le_bytes());
-        self.patch(self.head_at + 8, &self.columns.to_le_bytes());
-    }
-
-    fn patch(&mut self, at: usize, bytes: &[u8]) {
-        if let Some(place) = self.page.get_mut(at..at + bytes.len()) {
-            place.copy_from_slice(bytes);
-        }
+        patch(self.page, self.head_at, &values_bytes.to_le_bytes());
+        patch(self.page, self.head_at + 4, &self.rows.to_le_bytes());
+        patch(self.page, self.head_at + 8, &self.columns.to_le_bytes());
     }
 }
 

@@ -5,28 +5,12 @@ mod common;
 use brigade_http::limits::{Limits, RECEIVE_BYTES};
 use brigade_messages::http_bookstore::{HttpResponse, RESPONSE_HEADROOM_BYTES, RESPONSE_LAST};
 use brigade_messages::tcp_http::TcpEventKind;
-use common::{Answer, MS, Request, World, echo, read_answers, response_to};
+use common::{MS, Request, World, all, echo, response_to, silent, world};
 
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 const GET_LONG: &[u8] = b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST: &[u8] =
     b"POST /p HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n";
-
-fn world() -> World {
-    World::new(Limits::default())
-}
-
-/// A world whose application answers only when asked to.
-fn silent() -> World {
-    World {
-        answers: false,
-        ..world()
-    }
-}
-
-fn all(world: &World, id: u64) -> Vec<Answer> {
-    read_answers(&world.clients[&id].output, &[]).expect("well-formed answers")
-}
 
 fn statuses(world: &World, id: u64) -> Vec<u16> {
     all(world, id).iter().map(|answer| answer.status).collect()

@@ -2,28 +2,11 @@
 
 mod common;
 
-use brigade_http::limits::Limits;
 use brigade_messages::tcp_http::TcpEventKind;
-use common::{Answer, SEND_BUFFER_BYTES, World, read_answers};
+use common::{SEND_BUFFER_BYTES, all, silent, world};
 
 const GET: &[u8] = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n";
 const GET_LONG: &[u8] = b"GET /long HTTP/1.1\r\nHost: a\r\n\r\n";
-
-fn world() -> World {
-    World::new(Limits::default())
-}
-
-/// A world whose application answers only when asked to.
-fn silent() -> World {
-    World {
-        answers: false,
-        ..world()
-    }
-}
-
-fn all(world: &World, id: u64) -> Vec<Answer> {
-    read_answers(&world.clients[&id].output, &[]).expect("well-formed answers")
-}
 
 /// However little credit there is, the bytes are the same.
 #[test]

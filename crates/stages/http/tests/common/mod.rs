@@ -421,3 +421,21 @@ pub fn read_answers(mut output: &[u8], head_only: &[bool]) -> Option<Vec<Answer>
     }
     Some(answers)
 }
+
+/// A world with the usual limits.
+pub fn world() -> World {
+    World::new(Limits::default())
+}
+
+/// A world whose application answers only when asked to.
+pub fn silent() -> World {
+    World {
+        answers: false,
+        ..world()
+    }
+}
+
+/// The answers that a client has got.
+pub fn all(world: &World, id: u64) -> Vec<Answer> {
+    read_answers(&world.clients[&id].output, &[]).expect("well-formed answers")
+}
