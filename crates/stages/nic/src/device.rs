@@ -84,7 +84,7 @@ impl Tap {
     }
 
     /// Has the kernel keep more frames than its usual 500 or 1,000 for who is busy with a long query:
-    /// when thousands of clients come or go at once, what it loses costs each of them a second. Where
+    /// when thousands of clients come or go at once, a lost opening segment costs its client a second. Where
     /// that is refused (it takes CAP_NET_ADMIN), the usual stays.
     pub(crate) fn queue(name: &str, frames: usize) {
         let _ = route::lengthen_queue(name, frames);
