@@ -23,13 +23,16 @@ pub(crate) struct Located<T> {
 }
 
 impl Source<'_> {
-    /// The file's line, from 1, at a byte offset.
+    /// The file's line, from 1, at a byte offset; the end of the file is in its last line.
     pub fn line(&self, span: Range<usize>) -> usize {
         let end = span.start.min(self.text.len());
-        1 + self.text.as_bytes()[..end]
+        let before = self.text.as_bytes()[..end]
             .iter()
             .filter(|byte| **byte == b'\n')
-            .count()
+            .count();
+        // Behind the last line feed there is no line that an editor would show.
+        let lines = self.text.lines().count().max(1);
+        (1 + before).min(lines)
     }
 
     /// An error at a line.

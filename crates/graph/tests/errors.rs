@@ -42,6 +42,20 @@ fn not_toml() {
 }
 
 #[test]
+fn the_end_of_the_file_is_its_last_line() {
+    let message = message("# nothing is in\n# quotes yet\n\"");
+    assert!(
+        message.starts_with("office.toml:3: this is not TOML: "),
+        "{message}"
+    );
+    // A key whose quotes nothing closes: the parser wants more behind the last line.
+    let message = self::message(&OFFICE.replacen("name = \"office\"", "\"\"\"", 1));
+    let lines = OFFICE.lines().count();
+    let line: usize = message.split(':').nth(1).unwrap().parse().unwrap();
+    assert!((1..=lines).contains(&line), "{message}");
+}
+
+#[test]
 fn unknown_keys() {
     check(
         "name = \"office\"",

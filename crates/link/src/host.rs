@@ -9,7 +9,7 @@ use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Cidr, Ipv6Cidr};
 
 use crate::device::{Link, PacketOut};
-use crate::{MTU_BYTES_MAX, Socket};
+use crate::{MTU_BYTES_MAX, Socket, link_local};
 
 /// What became of the wish to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,11 +84,14 @@ impl Host {
         }
     }
 
-    /// The same host with an address of IPv6, too. Every other is behind the same wire.
+    /// The same host with an address of IPv6, too, and the link-local one that goes with it. Every
+    /// other is behind the same wire.
     pub fn and_v6(mut self, address: Ipv6Addr) -> Host {
         self.interface.update_ip_addrs(|addresses| {
-            // The list holds one of two.
-            let _ = addresses.push(IpCidr::Ipv6(Ipv6Cidr::new(address, 0)));
+            for address in [address, link_local(address)] {
+                // The list holds one of three (`iface-max-addr-count-3`).
+                let _ = addresses.push(IpCidr::Ipv6(Ipv6Cidr::new(address, 0)));
+            }
         });
         self
     }

@@ -32,11 +32,13 @@
 pub mod checksum;
 pub mod flow;
 
+mod address;
 mod deadlines;
 mod device;
 mod host;
 mod socket;
 
+pub use address::link_local;
 pub use deadlines::Deadlines;
 pub use device::PacketOut;
 pub use flow::{Flow, Segment};

@@ -174,6 +174,12 @@ fn the_host_pings_it_and_asks_it_for_pages() {
         let page = ask("curl", &["-s", "-g", "--max-time", "60", &page]);
         assert!(page.contains("</html>"), "{page}");
     }
+    // Its link-local address, which goes with the other one of IPv6.
+    let pings = ask("ping", &["-c", "1", "-W", "5", "fe80::1%bt0"]);
+    assert!(pings.contains(" 0% packet loss"), "{pings}");
+    let page = "http://[fe80::1%25bt0]/product/7";
+    let page = ask("curl", &["-s", "-g", "--max-time", "60", page]);
+    assert!(page.contains("</html>"), "{page}");
     // A body of many segments, again over the same connection, with small and with large frames. (A
     // network of IPv6 has frames of at least 1,280 bytes, and the address goes with it.)
     let mtus = ["1500", "9000", "1500", "9000", "600"];

@@ -21,6 +21,9 @@ struct Street {
     folder: TempDir,
 }
 
+/// Brigade's addresses as curl takes them: without the backslashes, brackets are a list.
+const HOSTS: [&str; 2] = ["10.7.0.1", r"\[fd00:10:7::1\]"];
+
 static STREETS: AtomicU32 = AtomicU32::new(0);
 
 impl Street {
@@ -66,6 +69,10 @@ impl Street {
             (near, "addr add 192.168.77.1/24 dev bx0"),
             (far, "addr add 192.168.77.2/24 dev bx1"),
             (far, "addr add 10.7.0.2/24 dev bx1"),
+            // Nobody else is there who could have the addresses of IPv6.
+            (near, "addr add fd00:77::1/64 dev bx0 nodad"),
+            (far, "addr add fd00:77::2/64 dev bx1 nodad"),
+            (far, "addr add fd00:10:7::2/64 dev bx1 nodad"),
             (near, "link set bx0 up"),
             (far, "link set bx1 up"),
         ];
@@ -106,8 +113,8 @@ impl Street {
         )
     }
 
-    fn curl(&self, arguments: &[&str], path: &str) -> String {
-        let address = format!("http://10.7.0.1{path}");
+    fn curl(&self, arguments: &[&str], host: &str, path: &str) -> String {
+        let address = format!("http://{host}{path}");
         let arguments = [&["-s", "--max-time", "60"], arguments, &[&address]].concat();
         self.ask("curl", &arguments)
     }
@@ -166,20 +173,37 @@ fn the_far_end_pings_it_and_asks_it_for_pages() {
     };
     // A body of many segments, again over the same connection, with small and with large frames; pings
     // as large as fit.
-    for (mtu, ping) in [(1500, "1472"), (600, "572"), (3400, "3372")] {
-        street.set_mtu(mtu);
-        let brigade = street.brigade("web --disk mem:64M --items 20");
-        street.pings("10.7.0.1", ping);
-        let page = street.curl(&[], "/product/7");
+    let pages = |host: &str| {
+        let page = street.curl(&[], host, "/product/7");
         assert!(page.contains("</html>"), "{page}");
-        let said = street.curl(&["-o", "/dev/null", "-w", "%{size_download} "], "/?[1-3]");
+        let sizes = ["-o", "/dev/null", "-w", "%{size_download} "];
+        let said = street.curl(&sizes, host, "/?[1-3]");
         let sizes: Vec<u64> = said
             .split(' ')
             .filter_map(|size| size.parse().ok())
             .collect();
         assert_eq!(sizes.len(), 3, "{said}");
         assert!(sizes.iter().all(|size| *size > 5_000), "{said}");
-        end(brigade).assert_orderly();
+    };
+    // Without IPv6 last: a network of IPv6 has packets of at least 1,280 bytes, and the addresses go
+    // with it.
+    for (mtu, ping, ping_v6) in [
+        (1500, "1472", Some("1452")),
+        (3400, "3372", Some("3352")),
+        (600, "572", None),
+    ] {
+        street.set_mtu(mtu);
+        let brigade = street.brigade("web --disk mem:64M --items 20");
+        street.pings("10.7.0.1", ping);
+        pages(HOSTS[0]);
+        if let Some(ping) = ping_v6 {
+            street.pings("fd00:10:7::1", ping);
+            pages(HOSTS[1]);
+        }
+        let end = end(brigade);
+        end.assert_orderly();
+        let said = "nic: packets of 600 bytes on bx0 are too small for IPv6";
+        assert_eq!(end.errors.contains(said), ping_v6.is_none(), "{end:?}");
     }
 }
 
@@ -190,27 +214,25 @@ fn many_connections_at_once_and_the_hosts_own_traffic_goes_on() {
     };
     let brigade = street.brigade("web --disk mem:64M --items 20");
     let many = ["--parallel", "-o", "/dev/null", "-w", "%{http_code} "];
-    let said = street.curl(&many, "/product/[1-20]?[1-15]");
-    assert_eq!(said.matches("200").count(), 300, "{said}");
-    // The host answers at its own address on the same interface.
+    for host in HOSTS {
+        let said = street.curl(&many, host, "/product/[1-20]?[1-15]");
+        assert_eq!(said.matches("200").count(), 300, "{said}");
+    }
+    // The host answers at its own addresses on the same interface.
     street.pings("192.168.77.1", "56");
-    let busy = [
-        "-c",
-        "30",
-        "-t",
-        "1",
-        "-d",
-        "1",
-        "http://10.7.0.1/product/3",
-    ];
-    match street.try_ask("wrk", &busy) {
-        Ok(said) => {
-            assert!(said.contains("Requests/sec"), "{said}");
-            assert!(!said.contains("Non-2xx"), "{said}");
+    street.pings("fd00:77::1", "56");
+    for host in ["10.7.0.1", "[fd00:10:7::1]"] {
+        let url = format!("http://{host}/product/3");
+        match street.try_ask("wrk", &["-c", "30", "-t", "1", "-d", "1", &url]) {
+            Ok(said) => {
+                assert!(said.contains("Requests/sec"), "{said}");
+                assert!(!said.contains("Non-2xx"), "{said}");
+            }
+            Err(reason) => eprintln!("SKIPPED: the part with wrk: {reason}"),
         }
-        Err(reason) => eprintln!("SKIPPED: the part with wrk: {reason}"),
     }
     street.pings("10.7.0.1", "56");
+    street.pings("fd00:10:7::1", "56");
     end(brigade).assert_orderly();
 }
 
@@ -227,13 +249,18 @@ fn what_is_sent_to_it_comes_back_whole() {
             eprintln!("SKIPPED: the part with checksums {offload}: {reason}");
         }
         let body = "0123456789abcdef".repeat(500);
-        let back = street.curl(&["--data-binary", &body], "/");
-        assert!(back.contains(&body), "{} bytes came back", back.len());
+        for host in HOSTS {
+            let back = street.curl(&["--data-binary", &body], host, "/");
+            assert!(back.contains(&body), "{} bytes came back", back.len());
+        }
     }
     // A port that nobody listens on is refused, not ignored.
-    let other = ["-s", "--max-time", "20", "http://10.7.0.1:81/"];
-    let refused = street.try_ask("curl", &other).unwrap_err();
-    assert!(!refused.contains("timed out"), "{refused}");
+    for host in HOSTS {
+        let url = format!("http://{host}:81/");
+        let refused = street.try_ask("curl", &["-sS", "--max-time", "20", &url]);
+        let refused = refused.unwrap_err();
+        assert!(!refused.contains("timed out"), "{refused}");
+    }
     end(brigade).assert_orderly();
 }
 

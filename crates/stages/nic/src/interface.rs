@@ -1,11 +1,11 @@
 //! What the kernel says of a network interface (Linux: netdevice(7), linux/ethtool.h).
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::ioctl::{Updater, ioctl};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, netdevice, socket_with, sockopt};
 
 use crate::NicError;
 
@@ -88,6 +88,15 @@ impl Interface {
             // A driver that does not know the question has one.
             queues: queues(&socket, name).unwrap_or(1).max(1),
         })
+    }
+
+    /// Joins a group of IPv6: the interface takes its frames, and the network is told (MLD, RFC 3810).
+    /// Until the socket is closed, also by the end of this process.
+    pub(crate) fn join(&self, group: Ipv6Addr) -> Result<OwnedFd, Errno> {
+        let flags = SocketFlags::CLOEXEC;
+        let socket = socket_with(AddressFamily::INET6, SocketType::DGRAM, flags, None)?;
+        sockopt::set_ipv6_add_membership(&socket, &group, self.index)?;
+        Ok(socket)
     }
 }
 

@@ -5,7 +5,7 @@
 
 use std::error::Error;
 use std::io;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
 
 use aya::maps::XskMap;
@@ -26,11 +26,11 @@ pub(crate) struct Redirect {
 }
 
 impl Redirect {
-    /// Lets frames for `address` that arrive on queue 0 of the interface go to the socket; tells whether
-    /// the interface's driver runs the program itself.
+    /// Lets frames for the addresses that arrive on queue 0 of the interface go to the socket; tells
+    /// whether the interface's driver runs the program itself.
     pub(crate) fn attach(
         interface: &Interface,
-        address: Ipv4Addr,
+        (address, v6): (Ipv4Addr, Option<Ipv6Addr>),
         socket: &impl AsRawFd,
     ) -> Result<(Redirect, bool), NicError> {
         let refused = |source: &(dyn Error + 'static)| NicError::Program {
@@ -38,8 +38,11 @@ impl Redirect {
             reason: words(source),
         };
         let address = in_network_order(address);
+        // No packet is for the address of nobody.
+        let v6 = v6.unwrap_or(Ipv6Addr::UNSPECIFIED).octets();
         let mut loader = EbpfLoader::new();
         loader.override_global("address", &address, true);
+        loader.override_global("address_v6", &v6, true);
         let mut program = loader.load(OBJECT).map_err(|error| refused(&error))?;
         let sockets = program.map_mut("sockets").map(XskMap::try_from);
         let mut sockets = match sockets {

@@ -2,6 +2,7 @@
 //! that ends, and that sends what is no frame.
 
 use std::io::{Read, Write};
+use std::net::Ipv6Addr;
 use std::os::unix::net::{UnixListener, UnixStream};
 
 use brigade_messages::nic_tcp::Packet;
@@ -13,6 +14,8 @@ const PAGE_BYTES: usize = 16_384;
 const PEER: [u8; 6] = [2, 0, 0, 0, 0, 2];
 /// Length, Ethernet header and IP header of the frame with which the stage shows itself.
 const PRESENCE_BYTES: usize = 4 + 14 + 20;
+/// The same of IPv6, an advertisement with one option.
+const PRESENCE_V6_BYTES: usize = 4 + 14 + 40 + 32;
 
 /// The stage, and the other end of its socket, which knows its Ethernet address.
 struct World {
@@ -37,6 +40,12 @@ impl World {
         let mut presence = [0; PRESENCE_BYTES];
         peer.read_exact(&mut presence).unwrap();
         let mac = presence[10..16].try_into().unwrap();
+        for address in ["fe80::1", "fd00:10:7::1"] {
+            let mut presence = [0; PRESENCE_V6_BYTES];
+            peer.read_exact(&mut presence).unwrap();
+            let address: Ipv6Addr = address.parse().unwrap();
+            assert_eq!(presence[26..42], address.octets());
+        }
         World {
             harness,
             peer,
@@ -103,6 +112,36 @@ fn packets_come_up_whole_however_their_frames_are_cut() {
     world.harness.run_until_idle().unwrap();
     assert_eq!(world.received(), Some(last));
     assert_eq!(world.received(), None);
+    assert_eq!(world.harness.pages_missing(), 0);
+}
+
+#[test]
+fn packets_of_ipv6_come_up_and_go_down() {
+    let mut world = World::new();
+    for ours in ["fd00:10:7::1", "fe80::1"] {
+        let [ours, theirs] = [ours, "fe80::2"].map(|text| text.parse::<Ipv6Addr>().unwrap());
+        let packet = |from: Ipv6Addr, to: Ipv6Addr| {
+            let mut packet = vec![7; 100];
+            packet[..8].copy_from_slice(&[0x60, 0, 0, 0, 0, 60, 6, 64]);
+            packet[8..24].copy_from_slice(&from.octets());
+            packet[24..40].copy_from_slice(&to.octets());
+            packet
+        };
+        let up = packet(theirs, ours);
+        let mut frame = world.frame(&up);
+        frame[16..18].copy_from_slice(&[0x86, 0xdd]);
+        world.peer.write_all(&frame).unwrap();
+        world.harness.run_until_idle().unwrap();
+        assert_eq!(world.received(), Some(up));
+        let down = packet(ours, theirs);
+        world.send(&down);
+        world.harness.run_until_idle().unwrap();
+        let mut frame = vec![0; 4 + 14 + down.len()];
+        world.peer.read_exact(&mut frame).unwrap();
+        assert_eq!(frame[4..10], PEER);
+        assert_eq!(frame[16..18], [0x86, 0xdd]);
+        assert_eq!(frame[18..], down);
+    }
     assert_eq!(world.harness.pages_missing(), 0);
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn declare(kind: Kind) -> Kind {
     .option(
         "address_v6",
         OptionValue::text("fd00:10:7::1"),
-        "Brigade's own IPv6 address; nothing: no IPv6",
+        "Brigade's own IPv6 address, beside fe80:: with its last 64 bits; nothing: no IPv6",
     )
     .option(
         "port",

@@ -6,7 +6,8 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use brigade_link::{Deadlines, Flow, Host, PacketOut, Sent, Socket, duration, flow, tcp::State};
+use brigade_link::{Deadlines, Flow, Host, PacketOut, Sent, Socket, tcp::State};
+use brigade_link::{duration, flow, link_local};
 use brigade_messages::Timings;
 use brigade_messages::tcp_http::{TcpCommand, TcpCommandKind, TcpEvent, TcpEventKind};
 
@@ -98,7 +99,9 @@ impl Limits {
     pub(crate) fn is_at(&self, address: IpAddr) -> bool {
         match address {
             IpAddr::V4(address) => address == self.address,
-            IpAddr::V6(address) => Some(address) == self.address_v6,
+            IpAddr::V6(address) => self
+                .address_v6
+                .is_some_and(|ours| address == ours || address == link_local(ours)),
         }
     }
 }

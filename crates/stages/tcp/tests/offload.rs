@@ -58,7 +58,7 @@ fn without_offload_nobody_is_believed_to_be_local() {
 }
 
 #[test]
-fn a_connection_by_ipv6_begins_at_our_address_only() {
+fn a_connection_by_ipv6_begins_at_our_addresses_only() {
     let mut world = offloading();
     let mut sound = opening_v6(SERVER_V6);
     let sum = brigade_link::checksum::of(&sound, 40);
@@ -71,9 +71,13 @@ fn a_connection_by_ipv6_begins_at_our_address_only() {
     // Its answer goes back in IPv6.
     let answer = out.packets.iter().last().expect("an answer");
     assert_eq!((answer[0] >> 4, answer[53]), (6, 0x12));
+    // Its link-local address is ours, too.
+    let nearby = opening_v6("fe80::1".parse().unwrap());
+    world.tcp.packet_from(&nearby, true, world.now_ns, out);
+    assert_eq!(world.tcp.half_open(), 2);
     let elsewhere = opening_v6(Ipv6Addr::LOCALHOST);
     world
         .tcp
         .packet_from(&elsewhere, true, world.now_ns, &mut world.to_client);
-    assert_eq!(world.tcp.half_open(), 1);
+    assert_eq!(world.tcp.half_open(), 2);
 }

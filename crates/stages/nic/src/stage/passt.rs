@@ -7,7 +7,7 @@ use std::os::fd::BorrowedFd;
 use brigade_messages::nic_tcp::Packet;
 use brigade_stage::{Builder, Input, Io, Kind, Message, OptionValue, Output, Stage, StageError};
 
-use super::{address, ports, random_mac};
+use super::{address, address_v6, ports, random_mac};
 use crate::NicError;
 use crate::pages::count_payload;
 use crate::socket::Socket;
@@ -32,6 +32,11 @@ pub fn passt_kind() -> Kind {
             "address",
             OptionValue::text("10.7.0.1"),
             "IPv4 address of the tcp stage; passt learns it from the first packet",
+        )
+        .option(
+            "address_v6",
+            OptionValue::text("fd00:10:7::1"),
+            "IPv6 address of the tcp stage, beside fe80:: with its last 64 bits; nothing: no IPv6",
         )
 }
 
@@ -88,9 +93,13 @@ struct PasstStage {
 
 impl PasstStage {
     fn new(b: &Builder<'_>) -> Result<PasstStage, StageError> {
-        let ethernet = Ethernet::new(random_mac(), address(b, "address")?);
-        // passt sends connections to the address that it saw last, and until then to the host's own.
-        let waiting = VecDeque::from([Waiting::whole(&ethernet.presence())]);
+        let ethernet = Ethernet::new(random_mac(), address(b, "address")?)
+            .with_v6(address_v6(b, "address_v6")?)
+            .with_link_local();
+        // passt sends connections to the addresses that it saw last (of IPv6 to the link-local one, when
+        // they come from the host itself), and until then to the host's own.
+        let mut waiting = VecDeque::from([Waiting::whole(&ethernet.presence())]);
+        waiting.extend(ethernet.presence_v6().map(|frame| Waiting::whole(&frame)));
         Ok(PasstStage {
             to_tcp: b.output("to_tcp")?,
             from_tcp: b.input("from_tcp")?,

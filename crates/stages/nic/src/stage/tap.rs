@@ -31,7 +31,7 @@ pub fn tap_kind() -> Kind {
         .option(
             "address_v6",
             OptionValue::text("fd00:10:7::1"),
-            "IPv6 address of the tcp stage; nothing: no IPv6",
+            "IPv6 address of the tcp stage, beside fe80:: with its last 64 bits; nothing: no IPv6",
         )
         .option(
             "queue_frames",
@@ -70,7 +70,8 @@ impl TapStage {
             from_tcp: b.input("from_tcp")?,
             tap,
             ethernet: Ethernet::new(random_mac(), address(b, "address")?)
-                .with_v6(address_v6(b, "address_v6")?),
+                .with_v6(address_v6(b, "address_v6")?)
+                .with_link_local(),
             has_more: false,
         })
     }

@@ -1,19 +1,20 @@
 //! The kind `xdp`: frames of an interface, from an AF_XDP socket.
 
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::net::Ipv6Addr;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
 use brigade_messages::nic_tcp::Packet;
 use brigade_stage::{
     Builder, Input, Io, Kind, Message, OptionValue, Output, Page, Stage, StageError, clock_ns,
 };
 
-use super::{address, ports};
+use super::{address, address_v6, ports};
 use crate::NicError;
 use crate::interface::Interface;
 use crate::pages::count_payload;
 use crate::redirect::Redirect;
 use crate::state::partial;
-use crate::state::tap::{Arrived, Departing, Ethernet, HEADER_BYTES};
+use crate::state::tap::{Arrived, Departing, Ethernet, HEADER_BYTES, IPV6_BYTES, solicited_group};
 use crate::xsk::{CHUNK_BYTES, RECEIVED_BYTES_MAX, Received, TO_RECEIVE, Xsk};
 
 /// Frames taken in one visit at most.
@@ -28,6 +29,8 @@ pub const XDP_MTU_BYTES_MAX: usize = {
     );
     if received < sent { received } else { sent }
 };
+/// The least that a network of IPv6 carries in one packet, in bytes.
+const IPV6_MTU_BYTES_MIN: usize = 1280;
 /// The kernel does not say when it has sent something: when to look, first and last, in nanoseconds.
 const LOOK_NS_MIN: u64 = 1_000_000;
 const LOOK_NS_MAX: u64 = 100_000_000;
@@ -48,6 +51,11 @@ pub fn xdp_kind() -> Kind {
             OptionValue::text("10.7.0.1"),
             "IPv4 address of the tcp stage; the host itself must not have it",
         )
+        .option(
+            "address_v6",
+            OptionValue::text("fd00:10:7::1"),
+            "IPv6 address of the tcp stage, which the host must not have, either; nothing: no IPv6",
+        )
 }
 
 struct XdpStage {
@@ -55,6 +63,8 @@ struct XdpStage {
     from_tcp: Input<Packet>,
     /// Dropped before the socket that it gives frames to.
     _redirect: Redirect,
+    /// Keeps the interface listening for questions after our address of IPv6.
+    _membership: Option<OwnedFd>,
     xsk: Xsk,
     ethernet: Ethernet,
     /// The kernel copies frames into pages and out of them.
@@ -88,21 +98,24 @@ impl XdpStage {
         if memory.address() != other.address() {
             return Err(NicError::TwoBanks.into());
         }
-        let address = address(b, "address")?;
+        let v4 = address(b, "address")?;
+        let v6 = carried(&interface, address_v6(b, "address_v6")?);
         let xsk = Xsk::open(&interface, memory)?;
-        let (redirect, is_native) = Redirect::attach(&interface, address, &xsk)?;
+        let (redirect, is_native) = Redirect::attach(&interface, (v4, v6), &xsk)?;
         if !is_native {
             eprintln!(
                 "nic: the driver of {name} runs no XDP program: the kernel does it in its place, slower"
             );
         }
+        let membership = v6.and_then(|address| membership(&interface, address));
         Ok(XdpStage {
             to_tcp: b.output("to_tcp")?,
             from_tcp: b.input("from_tcp")?,
             _redirect: redirect,
+            _membership: membership,
             is_copying: xsk.copies(),
             xsk,
-            ethernet: Ethernet::new(interface.mac, address),
+            ethernet: Ethernet::new(interface.mac, v4).with_v6(v6),
             lent_max: None,
             has_more: false,
             look_at_ns: 0,
@@ -282,15 +295,50 @@ impl Stage for XdpStage {
     }
 }
 
+/// The address of IPv6, unless the interface's packets are too small for it (RFC 8200, section 5).
+fn carried(interface: &Interface, address: Option<Ipv6Addr>) -> Option<Ipv6Addr> {
+    let (name, mtu_bytes) = (&interface.name, interface.mtu_bytes);
+    if address.is_some() && mtu_bytes < IPV6_MTU_BYTES_MIN {
+        eprintln!(
+            "nic: packets of {mtu_bytes} bytes on {name} are too small for IPv6, which takes \
+             {IPV6_MTU_BYTES_MIN}: IPv4 only"
+        );
+        return None;
+    }
+    address
+}
+
+/// Has the interface listen for questions after an address of IPv6, which go to a group: a network
+/// card leaves out groups that nobody wants, and so do switches. A veth pair carries all of them.
+fn membership(interface: &Interface, address: Ipv6Addr) -> Option<OwnedFd> {
+    let group = solicited_group(address);
+    let joined = interface.join(group);
+    if let Err(refused) = &joined {
+        let name = &interface.name;
+        eprintln!(
+            "nic: the host does not join {group} on {name}: {refused}; if that is a network card, others may \
+             not find {address}, unless the host has IPv6 there"
+        );
+    }
+    joined.ok()
+}
+
 /// The packet without what an interface adds to make a frame long enough.
 fn without_padding(body: &mut [u8]) -> &mut [u8] {
-    let total = body.get(2..4).map_or(0, |total| {
-        usize::from(u16::from_be_bytes([total[0], total[1]]))
-    });
-    let bytes = if total == 0 {
-        body.len()
-    } else {
-        total.min(body.len())
+    let number = |at: usize| {
+        let bytes = body.get(at..at + 2);
+        bytes.map_or(0, |bytes| {
+            usize::from(u16::from_be_bytes([bytes[0], bytes[1]]))
+        })
+    };
+    // IPv6 counts what follows its header, IPv4 all.
+    let total = match body.first().map(|first| first >> 4) {
+        Some(6) => IPV6_BYTES + number(4),
+        _ => number(2),
+    };
+    let bytes = match total {
+        0 => body.len(),
+        total => total.min(body.len()),
     };
     &mut body[..bytes]
 }

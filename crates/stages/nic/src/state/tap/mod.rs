@@ -9,8 +9,10 @@ mod offload;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use brigade_link::link_local;
 use ndp::{NEIGHBOUR_FRAME_BYTES, Neighbour};
 
+pub(crate) use ndp::{IPV6_BYTES, solicited_group};
 pub(crate) use neighbours::Neighbours;
 pub(crate) use offload::{NOTHING, OFFLOAD_BYTES, left_out, offload};
 
@@ -56,6 +58,7 @@ pub(crate) struct Ethernet {
     mac: Mac,
     address: Ipv4Addr,
     v6: Option<Ipv6Addr>,
+    link_local: Option<Ipv6Addr>,
     neighbours: Neighbours,
 }
 
@@ -66,6 +69,7 @@ impl Ethernet {
             mac,
             address,
             v6: None,
+            link_local: None,
             neighbours: Neighbours::default(),
         }
     }
@@ -73,6 +77,17 @@ impl Ethernet {
     /// The same host with an address of IPv6, or without.
     pub(crate) fn with_v6(self, v6: Option<Ipv6Addr>) -> Ethernet {
         Ethernet { v6, ..self }
+    }
+
+    /// The same host, which is at the link-local address, too, that goes with its address of IPv6. Not
+    /// on a network of strangers: fe80::1 is often a router's.
+    pub(crate) fn with_link_local(self) -> Ethernet {
+        let link_local = self.v6.map(link_local);
+        Ethernet { link_local, ..self }
+    }
+
+    fn is_at_v6(&self, address: Ipv6Addr) -> bool {
+        [self.v6, self.link_local].contains(&Some(address))
     }
 
     /// Looks at a frame's header and at what follows.
@@ -111,13 +126,13 @@ impl Ethernet {
         let (Some(source), Some(destination)) = (ipv6(body, 8), ipv6(body, 24)) else {
             return Arrived::Foreign;
         };
-        let Some(ours) = self.v6 else {
+        if self.v6.is_none() {
             return Arrived::Foreign;
-        };
+        }
         match ndp::parse(body) {
-            Some(Neighbour::Wanted(target)) if target == ours => {
+            Some(Neighbour::Wanted(target)) if self.is_at_v6(target) => {
                 self.neighbours.learn(source, from, now_ns);
-                let frame = ndp::advertisement((self.mac, ours), (from, source));
+                let frame = ndp::advertisement((self.mac, target), (from, source));
                 return Arrived::Neighbour(Some(frame));
             }
             Some(Neighbour::Is(address, mac)) => {
@@ -128,7 +143,7 @@ impl Ethernet {
             None => {}
         }
         // A packet to everybody is for a kind of service that we have not.
-        if !is_direct || destination != ours || body[0] >> 4 != 6 {
+        if !is_direct || !self.is_at_v6(destination) || body[0] >> 4 != 6 {
             return Arrived::Foreign;
         }
         self.neighbours.learn(source, from, now_ns);
@@ -169,11 +184,23 @@ impl Ethernet {
     }
 
     fn departing_v6(&self, packet: &[u8], now_ns: u64) -> Option<Departing> {
-        let (ours, to) = (self.v6?, ipv6(packet, 24)?);
+        let (from, to) = (ipv6(packet, 8)?, ipv6(packet, 24)?);
+        if !self.is_at_v6(from) {
+            return None;
+        }
         Some(match self.neighbours.find(to, now_ns) {
             Some(neighbour) => Departing::Header(self.header(neighbour, IPV6)),
-            None => Departing::Solicitation(ndp::solicitation((self.mac, ours), to)),
+            None => Departing::Solicitation(ndp::solicitation((self.mac, from), to)),
         })
+    }
+
+    /// Frames that tell everybody our addresses of IPv6, unasked (RFC 4861, section 7.2.6).
+    pub(crate) fn presence_v6(&self) -> impl Iterator<Item = [u8; NEIGHBOUR_FRAME_BYTES]> {
+        let nobody = (BROADCAST, Ipv6Addr::UNSPECIFIED);
+        [self.link_local, self.v6]
+            .into_iter()
+            .flatten()
+            .map(move |address| ndp::advertisement((self.mac, address), nobody))
     }
 
     /// A frame that only shows that we are here, with our addresses: a packet without data to nobody

@@ -7,7 +7,8 @@ use brigade_link::checksum;
 
 use super::{HEADER_BYTES, IPV6, Mac, ipv6};
 
-const IPV6_BYTES: usize = 40;
+/// Bytes of the header of an IPv6 packet.
+pub(crate) const IPV6_BYTES: usize = 40;
 /// A message with one option, the address of an interface.
 const MESSAGE_BYTES: usize = 32;
 /// Bytes of a frame with such a message.
@@ -89,10 +90,7 @@ pub(super) fn solicitation(
     (mac, address): (Mac, Ipv6Addr),
     target: Ipv6Addr,
 ) -> [u8; NEIGHBOUR_FRAME_BYTES] {
-    let [.., high, middle, low] = target.octets();
-    let [low, high] = [u16::from_be_bytes([middle, low]), 0xff00 | u16::from(high)];
-    // The group of those whose addresses end so (RFC 4291, section 2.7.1).
-    let asked = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, high, low);
+    let asked = solicited_group(target);
     let head = [SOLICITATION, 0, 0, 0, 0];
     frame(
         (mac, address),
@@ -100,6 +98,13 @@ pub(super) fn solicitation(
         head,
         (target, OPTION_SOURCE),
     )
+}
+
+/// The group of those whose addresses end like this one (RFC 4291, section 2.7.1).
+pub(crate) fn solicited_group(address: Ipv6Addr) -> Ipv6Addr {
+    let [.., high, middle, low] = address.octets();
+    let [low, high] = [u16::from_be_bytes([middle, low]), 0xff00 | u16::from(high)];
+    Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, high, low)
 }
 
 /// The Ethernet address of a group (RFC 2464, section 7).

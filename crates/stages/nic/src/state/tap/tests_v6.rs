@@ -44,8 +44,8 @@ fn two_hosts_find_each_other_by_a_solicitation_and_its_advertisement() {
     };
     assert_eq!(answer[..6], THEIRS);
     assert_eq!(arrived(&mut they, &answer), Arrived::Neighbour(None));
-    for (from, to, mac) in [(&they, US, OURS), (&we, THEM, THEIRS)] {
-        match from.departing(&packet(US, to), 0) {
+    for (from, name, to, mac) in [(&they, THEM, US, OURS), (&we, US, THEM, THEIRS)] {
+        match from.departing(&packet(name, to), 0) {
             Some(Departing::Header(header)) => {
                 assert_eq!(header[..6], mac);
                 assert_eq!(header[12..], IPV6.to_be_bytes());
@@ -93,6 +93,40 @@ fn packets_for_us_are_taken_and_others_are_foreign() {
     let mut old = Ethernet::new(OURS, Ipv4Addr::new(10, 7, 0, 1));
     assert_eq!(arrived(&mut old, &asked(&they, THEM, US)), Arrived::Foreign);
     assert_eq!(old.departing(&packet(US, THEM), 0), None);
+}
+
+#[test]
+fn a_host_with_a_link_local_address_is_there_by_two_names_and_says_so() {
+    let (mut we, they) = (host(OURS, US).with_link_local(), host(THEIRS, THEM));
+    let near: Ipv6Addr = "fe80::1".parse().unwrap();
+    let names: Vec<_> = we.presence_v6().collect();
+    for (told, name) in names.iter().zip([near, US]) {
+        let mut other = host(THEIRS, THEM);
+        assert_eq!(told[..6], [0x33, 0x33, 0, 0, 0, 1]);
+        assert_eq!(arrived(&mut other, told), Arrived::Neighbour(None));
+        assert!(matches!(
+            other.departing(&packet(THEM, name), 0),
+            Some(Departing::Header(_))
+        ));
+        let question = ndp::solicitation((THEIRS, THEM), name);
+        let Arrived::Neighbour(Some(answer)) = arrived(&mut we, &question) else {
+            panic!("no answer");
+        };
+        assert_eq!(answer[HEADER_BYTES + 8..][..16], name.octets());
+        let asking = [&they.header(OURS, IPV6)[..], &packet(THEM, name)].concat();
+        assert_eq!(arrived(&mut we, &asking), Arrived::Packet);
+    }
+    assert_eq!(names.len(), 2);
+    // It asks by the name under which it sends, and sends under no other.
+    let question = asked(&we, near, "fe80::2".parse().unwrap());
+    assert_eq!(question[HEADER_BYTES + 8..][..16], near.octets());
+    assert_eq!(we.departing(&packet(THEM, THEM), 0), None);
+    // Elsewhere fe80::1 is somebody else.
+    let mut stranger = host(OURS, US);
+    let asking = [&they.header(OURS, IPV6)[..], &packet(THEM, near)].concat();
+    assert_eq!(arrived(&mut stranger, &asking), Arrived::Foreign);
+    let question = ndp::solicitation((THEIRS, THEM), near);
+    assert_eq!(arrived(&mut stranger, &question), Arrived::Foreign);
 }
 
 #[test]
