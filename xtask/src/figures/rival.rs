@@ -3,6 +3,12 @@
 //! The server has core 0, the client core 1 in a network namespace: Brigade's tap interface is in
 //! it, the others are reached over a pair of virtual interfaces. Both disks are files of the same
 //! file system.
+//!
+//! Between two interfaces of one machine Linux receives a packet on the core that sends it. So the client
+//! would do a part of axum's work, for axum's TCP receives the requests on core 1, and Brigade a part of
+//! the client's, whose TCP receives the answers on core 0; with a client on another machine neither is
+//! so. Therefore each end's packets are steered to its own core (receive packet steering); what comes
+//! out without is measured beside it.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -57,6 +63,15 @@ const SERVERS: [(&str, Server); 3] = [
     ("nginx, veth", Server::Nginx),
 ];
 
+/// Where Linux receives packets.
+#[derive(Clone, Copy, PartialEq)]
+enum Receiving {
+    /// On the core of whom they are for.
+    Steered,
+    /// On the core that sends them, as without any settings.
+    AtSender,
+}
+
 /// One run; the latencies of a mix are those of Product Detail, or of Buy Confirm if it orders, and
 /// those of an order are those of its three requests, one by one.
 struct Run {
@@ -77,28 +92,44 @@ pub fn measure() -> Result<String, Error> {
     child::output(cargo.args(["--manifest-path", "benches/rival/Cargo.toml"]))?;
     let street = Street::pave()?;
     let mut text = format!(
-        "{:14}{:14}{:>28}{:>24}{:>20}{:>20}{:>10}{:>10}\n",
-        "", "", "a second", "core 0 a page, us", "p50, ms", "p99, ms", "pages/s", "core"
+        "{:14}{:14}{:>28}{:>24}{:>20}{:>20}{:>24}{:>10}{:>24}{:>10}\n",
+        "",
+        "",
+        "a second",
+        "core 0 a page, us",
+        "p50, ms",
+        "p99, ms",
+        "pages/s",
+        "core",
+        "pages/s, not steered",
+        "core"
     );
     for (name, errand) in ERRANDS {
         let mut rows: Vec<(&str, [Sample; 4])> = Vec::new();
-        let (mut rates, mut costs) = (Sample::default(), Sample::default());
+        // Of the pairs, steered and not: pages per second, and core 0.
+        let mut ratios: [[Sample; 2]; 2] = Default::default();
         for _ in 0..ROUNDS {
             let mut pair = Vec::new();
             for (server_name, server) in SERVERS {
                 if server == Server::Nginx && errand != Errand::Static {
                     continue;
                 }
-                let run = street.run(server, errand)?;
-                add(&mut rows, server_name, &run);
-                pair.push(run);
+                let runs = street.run(server, errand)?;
+                add(&mut rows, server_name, &runs[0]);
+                pair.push(runs);
             }
-            rates.add(pair[0].per_s / pair[1].per_s);
-            costs.add(pair[0].core_us / pair[1].core_us);
+            for (i, [rate, cost]) in ratios.iter_mut().enumerate() {
+                rate.add(pair[0][i].per_s / pair[1][i].per_s);
+                cost.add(pair[0][i].core_us / pair[1][i].core_us);
+            }
         }
         for (i, (server, [per_s, core, p50, p99])) in rows.iter().enumerate() {
             let ratios = match i {
-                0 => format!("{:>9.2}x{:>9.2}x", rates.median(), costs.median()),
+                0 => {
+                    let [[rate, cost], [rate_at_sender, cost_at_sender]] = &ratios;
+                    let (cost, last) = (cost.median(), cost_at_sender.median());
+                    format!("{rate:24.2}{cost:>9.2}x{rate_at_sender:24.2}{last:>9.2}x")
+                }
                 _ => String::new(),
             };
             let name = if i == 0 { name } else { "" };
@@ -123,9 +154,11 @@ fn add(rows: &mut Vec<(&'static str, [Sample; 4])>, server: &'static str, run: &
     }
 }
 
-/// The client's network namespace and a folder for the servers.
+/// The client's network namespace, the pair of interfaces, and a folder for the servers.
 struct Street {
     namespace: String,
+    near: String,
+    far: String,
     folder: tempfile::TempDir,
 }
 
@@ -143,13 +176,19 @@ impl Street {
             source,
         })?;
         run("ip", &["netns", "add", &namespace])?;
-        let street = Street { namespace, folder };
-        let veth = ["link", "add", &near, "type", "veth", "peer", "name", &far];
+        let street = Street {
+            namespace,
+            near,
+            far,
+            folder,
+        };
+        let (near, far) = (&street.near, &street.far);
+        let veth = ["link", "add", near, "type", "veth", "peer", "name", far];
         run("ip", &[&veth[..], &["netns", &street.namespace]].concat())?;
-        run("ip", &["addr", "add", "10.197.7.1/24", "dev", &near])?;
-        run("ip", &["link", "set", &near, "up"])?;
-        street.inside("ip", &["addr", "add", "10.197.7.2/24", "dev", &far])?;
-        street.inside("ip", &["link", "set", &far, "up"])?;
+        run("ip", &["addr", "add", "10.197.7.1/24", "dev", near])?;
+        run("ip", &["link", "set", near, "up"])?;
+        street.inside("ip", &["addr", "add", "10.197.7.2/24", "dev", far])?;
+        street.inside("ip", &["link", "set", far, "up"])?;
         Ok(street)
     }
 
@@ -158,13 +197,37 @@ impl Street {
         run("ip", &words)
     }
 
-    /// One server, one client.
-    fn run(&self, server: Server, errand: Errand) -> Result<Run, Error> {
+    /// One server, one client: steered, and not.
+    fn run(&self, server: Server, errand: Errand) -> Result<[Run; 2], Error> {
         let (_served, url) = self.serve(server)?;
         // Warm: caches filled, statements prepared.
         self.ask(&url, errand, "1")?;
+        let run = |receiving| {
+            self.receive(server, receiving)?;
+            self.measured(&url, errand)
+        };
+        Ok([run(Receiving::Steered)?, run(Receiving::AtSender)?])
+    }
+
+    /// Has packets received on the core that they are for: the server's on 0, the client's on 1.
+    fn receive(&self, server: Server, receiving: Receiving) -> Result<(), Error> {
+        let cores = |mask| match receiving {
+            Receiving::Steered => mask,
+            Receiving::AtSender => "0",
+        };
+        let path = |interface: &str| format!("/sys/class/net/{interface}/queues/rx-0/rps_cpus");
+        let client = match server {
+            Server::Brigade => "brt0",
+            _ => &self.far,
+        };
+        write(&path(&self.near), cores("1"))?;
+        let steer = format!("echo {} > {}", cores("2"), path(client));
+        self.inside("sh", &["-c", &steer]).map(|_| ())
+    }
+
+    fn measured(&self, url: &str, errand: Errand) -> Result<Run, Error> {
         let (before, began) = (core_ticks()?, Instant::now());
-        let (per_s, p50_ms, p99_ms) = self.ask(&url, errand, RUN_S)?;
+        let (per_s, p50_ms, p99_ms) = self.ask(url, errand, RUN_S)?;
         let ticks = core_ticks()?.saturating_sub(before);
         let pages = per_s * began.elapsed().as_secs_f64();
         Ok(Run {
