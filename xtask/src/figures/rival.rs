@@ -20,9 +20,12 @@ use super::child;
 use super::stats::Sample;
 
 const ITEMS: u64 = 1000;
-const ROUNDS: usize = 5;
+/// The servers are started so many times, and each time take so many turns: the machine's speed changes
+/// within seconds, and what memory they got makes a difference, too.
+const STARTS: usize = 3;
+const TURNS: usize = 4;
 /// How long one run is, in seconds.
-const RUN_S: &str = "3";
+const RUN_S: &str = "1";
 const CONNECTIONS: &str = "16";
 /// Ticks of /proc/stat in a second; the kernel's constant towards programs.
 pub(super) const TICKS_PER_S: f64 = 100.0;
@@ -72,6 +75,8 @@ enum Receiving {
     AtSender,
 }
 
+const RECEIVING: [Receiving; 2] = [Receiving::Steered, Receiving::AtSender];
+
 /// One run; the latencies of a mix are those of Product Detail, or of Buy Confirm if it orders, and
 /// those of an order are those of its three requests, one by one.
 struct Run {
@@ -108,19 +113,22 @@ pub fn measure() -> Result<String, Error> {
         let mut rows: Vec<(&str, [Sample; 4])> = Vec::new();
         // Of the pairs, steered and not: pages per second, and core 0.
         let mut ratios: [[Sample; 2]; 2] = Default::default();
-        for _ in 0..ROUNDS {
-            let mut pair = Vec::new();
-            for (server_name, server) in SERVERS {
-                if server == Server::Nginx && errand != Errand::Static {
-                    continue;
+        for _ in 0..STARTS {
+            let served = street.serve_all(errand)?;
+            for _ in 0..TURNS {
+                for (receiving, [rate, cost]) in RECEIVING.iter().zip(&mut ratios) {
+                    let mut runs = Vec::new();
+                    for (name, server) in &served {
+                        street.receive(server.server, *receiving)?;
+                        let run = street.measured(&server.url, errand)?;
+                        if *receiving == Receiving::Steered {
+                            add(&mut rows, name, &run);
+                        }
+                        runs.push(run);
+                    }
+                    rate.add(runs[0].per_s / runs[1].per_s);
+                    cost.add(runs[0].core_us / runs[1].core_us);
                 }
-                let runs = street.run(server, errand)?;
-                add(&mut rows, server_name, &runs[0]);
-                pair.push(runs);
-            }
-            for (i, [rate, cost]) in ratios.iter_mut().enumerate() {
-                rate.add(pair[0][i].per_s / pair[1][i].per_s);
-                cost.add(pair[0][i].core_us / pair[1][i].core_us);
             }
         }
         for (i, (server, [per_s, core, p50, p99])) in rows.iter().enumerate() {
@@ -197,16 +205,18 @@ impl Street {
         run("ip", &words)
     }
 
-    /// One server, one client: steered, and not.
-    fn run(&self, server: Server, errand: Errand) -> Result<[Run; 2], Error> {
-        let (_served, url) = self.serve(server)?;
-        // Warm: caches filled, statements prepared.
-        self.ask(&url, errand, "1")?;
-        let run = |receiving| {
-            self.receive(server, receiving)?;
-            self.measured(&url, errand)
-        };
-        Ok([run(Receiving::Steered)?, run(Receiving::AtSender)?])
+    /// Starts the servers, and has each do the errand for a while: caches filled, statements prepared.
+    fn serve_all(&self, errand: Errand) -> Result<Vec<(&'static str, Served)>, Error> {
+        let mut all = Vec::new();
+        for (name, server) in SERVERS {
+            if server == Server::Nginx && errand != Errand::Static {
+                continue;
+            }
+            let served = self.serve(server)?;
+            self.ask(&served.url, errand, "1")?;
+            all.push((name, served));
+        }
+        Ok(all)
     }
 
     /// Has packets received on the core that they are for: the server's on 0, the client's on 1.
@@ -238,7 +248,7 @@ impl Street {
         })
     }
 
-    fn serve(&self, server: Server) -> Result<(Served, String), Error> {
+    fn serve(&self, server: Server) -> Result<Served, Error> {
         let at = |name: &str| self.folder.path().join(name).display().to_string();
         let mut command = match server {
             Server::Brigade => {
@@ -253,7 +263,8 @@ impl Street {
             Server::Rival => {
                 let rival = "benches/rival/target/release/brigade-rival";
                 let mut command = Command::new(child::root().join(rival));
-                command.args(["--listen", "10.197.7.1:80", "--core", "0"]);
+                let listen = format!("10.197.7.1:{}", port(server));
+                command.args(["--listen", &listen, "--core", "0"]);
                 command.args(["--items", &ITEMS.to_string(), "--folder", &at("rival")]);
                 command
             }
@@ -262,10 +273,11 @@ impl Street {
                     "user root; worker_processes 1; worker_cpu_affinity 1; pid {0}; error_log {1}; \
                      daemon off;\nevents {{}}\nhttp {{ access_log off; types {{ text/css css; }}\n\
                      keepalive_requests 1000000000; open_file_cache max=10; sendfile on;\n\
-                     server {{ listen 10.197.7.1:80; root {2}; }} }}\n",
+                     server {{ listen 10.197.7.1:{3}; root {2}; }} }}\n",
                     at("pid"),
                     at("error"),
                     at("static"),
+                    port(server),
                 );
                 write(&at("nginx.conf"), &text)?;
                 let mut command = Command::new("nginx");
@@ -277,16 +289,17 @@ impl Street {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null());
-        let served = Served(command.spawn().map_err(|source| Error::Run {
+        let url = match server {
+            Server::Brigade => "http://10.7.0.1".to_owned(),
+            _ => format!("http://10.197.7.1:{}", port(server)),
+        };
+        let child = command.spawn().map_err(|source| Error::Run {
             program: "a server".into(),
             source,
-        })?);
-        let url = match server {
-            Server::Brigade => "http://10.7.0.1",
-            _ => "http://10.197.7.1",
-        };
-        self.wait_for(server, url)?;
-        Ok((served, url.to_owned()))
+        })?;
+        let served = Served { child, server, url };
+        self.wait_for(server, &served.url)?;
+        Ok(served)
     }
 
     /// Waits until a page comes; the first time a shop is filled.
@@ -436,22 +449,34 @@ impl Drop for Street {
     }
 }
 
+/// Where a server listens at its own end of the pair.
+fn port(server: Server) -> u16 {
+    match server {
+        Server::Nginx => 81,
+        _ => 80,
+    }
+}
+
 /// A server that runs; ended when dropped.
-struct Served(Child);
+struct Served {
+    child: Child,
+    server: Server,
+    url: String,
+}
 
 impl Drop for Served {
     fn drop(&mut self) {
-        let pid = rustix::process::Pid::from_child(&self.0);
+        let pid = rustix::process::Pid::from_child(&self.child);
         let _ = rustix::process::kill_process(pid, rustix::process::Signal::INT);
         let end = Instant::now() + Duration::from_secs(10);
         while Instant::now() < end {
-            if !matches!(self.0.try_wait(), Ok(None)) {
+            if !matches!(self.child.try_wait(), Ok(None)) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
