@@ -1,9 +1,10 @@
 //! The shop at its peak rate and at twice that, in an open loop: what is still answered, what the
 //! refused rest costs, and how soon all is well again.
 //!
-//! The server has core 0 (fused), the load core 1. First the rate is raised until not all pages are
-//! answered any more; then runs at the peak and at twice the peak take turns. For the recovery
-//! the load is frozen, not ended: its connections stay, and the server works off what it holds.
+//! The server has core 0 (fused), the load core 1. The rate is raised until not all pages are answered
+//! any more; then follow a run at the peak and one at twice the peak. The speed of a shared machine
+//! changes within a minute, so the peak is looked for again before each such pair. For the recovery the
+//! load is frozen, not ended: its connections stay, and the server works off what it holds.
 
 mod runs;
 
@@ -19,12 +20,17 @@ const ROUNDS: usize = 5;
 const RUN_S: u64 = 4;
 /// The same while the peak is looked for.
 const PROBE_S: u64 = 2;
-/// The first rate that is tried, per second.
+/// The first rate that is tried, per second, and the factor from one rate to the next.
 const RATE_FIRST: f64 = 1000.0;
+const STEP_FIRST: f64 = 1.6;
+/// The same, when a peak was found before: around that.
+const STEP_AGAIN: f64 = 1.2;
+/// A shop that does not answer so much is broken.
+const RATE_MIN: f64 = 10.0;
 /// A rate is answered when so much of it is right; the rest is the dice of the open loop.
 const ANSWERED: f64 = 0.97;
-/// Times that the gap between a rate that is answered and one that is not is halved.
-const HALVINGS: u32 = 4;
+/// The gap between a rate that is answered and one that is not is halved until it is so small.
+const GAP_MAX: f64 = 0.05;
 /// A load with more of its core than this may have been the limit itself.
 const LOAD_CORE_MAX: f64 = 0.9;
 /// The targets.
@@ -63,6 +69,7 @@ impl Column {
 #[derive(Default)]
 struct Figures {
     columns: [Column; 2],
+    peak: Sample,
     /// Twice the peak over the peak, of each pair.
     pages_ratio: Sample,
     interactions_ratio: Sample,
@@ -92,15 +99,20 @@ fn measure_by(way: Way) -> Result<String, Error> {
         memory_mb_before: shop.memory_mb()?,
         ..Figures::default()
     };
-    let peak = find_peak(&shop)?;
+    let mut peak = find_peak(&shop, RATE_FIRST, STEP_FIRST)?;
     for round in 0..ROUNDS {
+        if round > 0 {
+            peak = find_peak(&shop, peak, STEP_AGAIN)?;
+        }
+        figures.peak.add(peak);
         pair(&shop, peak, round, &mut figures)?;
         let recovery = shop.recovery(2.0 * peak, normal)?;
         figures.recovery_ms.add(recovery.as_secs_f64() * 1e3);
         figures.memory_mb_after.add(shop.memory_mb()?);
     }
     let mut text = format!(
-        "the peak: {peak:.0} interactions/s; a page of an idle shop takes at most {:.2} ms\n",
+        "the peak: {} interactions/s; a page of an idle shop takes at most {:.2} ms\n",
+        figures.peak,
         normal.as_secs_f64() * 1e3
     );
     table(&figures, &mut text);
@@ -126,19 +138,33 @@ fn pair(shop: &Shop, peak: f64, round: usize, figures: &mut Figures) -> Result<(
     Ok(())
 }
 
-/// The greatest rate of interactions per second that is answered, to a few percent.
-fn find_peak(shop: &Shop) -> Result<f64, Error> {
+/// The greatest rate of interactions per second that is answered, to a few percent, looked for around
+/// a rate.
+fn find_peak(shop: &Shop, around: f64, step: f64) -> Result<f64, Error> {
     let is_answered = |rate: f64| -> Result<bool, Error> {
         let run = shop.run(rate, PROBE_S)?;
         Ok(run.interactions_per_s >= ANSWERED * rate)
     };
-    let mut good = RATE_FIRST;
-    let mut bad = RATE_FIRST;
-    while is_answered(bad)? {
-        good = bad;
-        bad *= 1.6;
+    let (mut good, mut bad) = (around, None);
+    while !is_answered(good)? {
+        bad = Some(good);
+        good /= step;
+        if good < RATE_MIN {
+            return Err(Error::Answer(format!(
+                "not even {RATE_MIN} interactions a second are answered"
+            )));
+        }
     }
-    for _ in 0..HALVINGS {
+    let mut bad = match bad {
+        Some(bad) => bad,
+        None => {
+            while is_answered(good * step)? {
+                good *= step;
+            }
+            good * step
+        }
+    };
+    while bad - good > GAP_MAX * good {
         let middle = (good + bad) / 2.0;
         match is_answered(middle)? {
             true => good = middle,
