@@ -7,6 +7,7 @@ use brigade_messages::bookstore_db::SqlRequest;
 
 use crate::DbError;
 use crate::connection::{Options, Pause};
+use crate::folder::Folder;
 use crate::group::Write;
 use crate::link::{Batch, Call, Ledger, Link, Remote, Reply};
 use crate::state::{Session, Work};
@@ -14,12 +15,13 @@ use crate::state::{Session, Work};
 /// Opens the database, runs batches, closes it.
 pub fn run(
     link: Link,
-    ledger: Rc<Ledger>,
+    (ledger, folder): (Rc<Ledger>, Rc<Folder>),
     page_bytes: usize,
     options: Options,
 ) -> Result<(), DbError> {
     let remote = Remote::new(link.clone(), ledger, page_bytes);
-    let mut session = Session::new(remote, options, pause(link.clone()))?;
+    let session = Session::new(remote, options, pause(link.clone()))?;
+    let mut session = session.with_folder(folder);
     // The first batch tries again, and its reply has the error.
     let _ = session.open();
     let mut batches = Vec::new();

@@ -1,5 +1,6 @@
 //! The application's own files beside the database.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use brigade_messages::bookstore_db::SqlStatus;
@@ -12,10 +13,13 @@ const OPEN_MAX: usize = 512;
 /// Bytes of a name.
 const NAME_BYTES_MAX: usize = 100;
 
-/// Open files of the application. The database's own are elsewhere.
+/// Open files of the application. The database's own are elsewhere. The coroutine opens and closes
+/// them; the stage reads those that are open ([`crate::reads`]).
 #[derive(Debug, Default)]
 pub struct Folder {
-    open: HashMap<String, Opened>,
+    open: RefCell<HashMap<String, Opened>>,
+    /// Open files that are not used any more.
+    suspects: RefCell<Vec<Opened>>,
 }
 
 /// Why a file was not read or written.
@@ -65,12 +69,23 @@ pub fn checked<'n>(name: &'n [u8], database: &str) -> Result<&'n str, Refusal> {
 }
 
 impl Folder {
+    /// The file called `name`, if it is open.
+    pub fn find(&self, name: &str) -> Option<Opened> {
+        self.open.borrow().get(name).copied()
+    }
+
+    /// Has the file called `name` opened again before it is used the next time.
+    pub fn suspect(&self, name: &str) {
+        let file = self.open.borrow_mut().remove(name);
+        self.suspects.borrow_mut().extend(file);
+    }
+
     /// Reads the whole file into `page`; its bytes.
     ///
     /// # Errors
     /// When there is none, it is larger than the page, or the disk fails.
     pub fn read(
-        &mut self,
+        &self,
         disk: &mut impl Disk,
         name: &str,
         page: &mut [u8],
@@ -83,7 +98,7 @@ impl Folder {
             Ok(read) if read == length => Ok(length),
             // It may have been replaced under us: it is opened again the next time.
             result => {
-                self.forget(disk, name);
+                self.suspect(name);
                 Err(result.err().unwrap_or(Errno::IO).into())
             }
         }
@@ -94,7 +109,7 @@ impl Folder {
     /// # Errors
     /// When the disk is full or fails; then nobody knows what the file holds.
     pub fn write(
-        &mut self,
+        &self,
         disk: &mut impl Disk,
         name: &str,
         content: &[u8],
@@ -102,36 +117,36 @@ impl Folder {
         let file = self.opened(disk, name, true)?;
         let done = write_all(disk, file, content);
         // Its size has changed.
-        self.forget(disk, name);
+        self.suspect(name);
+        self.close_suspects(disk);
         Ok(done?)
     }
 
     fn opened(
-        &mut self,
+        &self,
         disk: &mut impl Disk,
         name: &str,
         create: bool,
     ) -> Result<Opened, FolderError> {
-        if let Some(file) = self.open.get(name) {
-            return Ok(*file);
+        self.close_suspects(disk);
+        if let Some(file) = self.find(name) {
+            return Ok(file);
         }
-        if self.open.len() >= OPEN_MAX {
-            self.close_all(disk);
+        if self.open.borrow().len() >= OPEN_MAX {
+            let all = std::mem::take(&mut *self.open.borrow_mut());
+            self.suspects.borrow_mut().extend(all.into_values());
+            self.close_suspects(disk);
         }
+        // Nothing is borrowed while the disk is waited for.
         let file = disk.open(name, create)?;
-        self.open.insert(name.to_owned(), file);
+        self.open.borrow_mut().insert(name.to_owned(), file);
         Ok(file)
     }
 
-    fn forget(&mut self, disk: &mut impl Disk, name: &str) {
-        if let Some(file) = self.open.remove(name) {
+    fn close_suspects(&self, disk: &mut impl Disk) {
+        let suspects = std::mem::take(&mut *self.suspects.borrow_mut());
+        for file in suspects {
             // Nothing is lost: what was written was synced, or its failure was reported.
-            let _ = disk.close(file.id);
-        }
-    }
-
-    fn close_all(&mut self, disk: &mut impl Disk) {
-        for (_, file) in self.open.drain() {
             let _ = disk.close(file.id);
         }
     }

@@ -22,8 +22,9 @@
 //! answered with `Io` may or may not have happened.
 //!
 //! The application's own files (the shop's pictures) lie beside the database and are read and written
-//! over the same edge, one after the other with the batches (`folder.rs`): a file is an edge to fs
-//! that need not be declared, and no cycle of rings is added. Files stay open once they were read.
+//! over the same edge (`folder.rs`): a file is an edge to fs that need not be declared, and no cycle of rings
+//! is added. Files stay open once they were read, and from then on are read beside the coroutine, several
+//! at a time (`reads.rs`).
 
 mod batch;
 mod body;
@@ -35,6 +36,7 @@ mod folder;
 mod group;
 mod link;
 mod order;
+mod reads;
 mod stage;
 mod state;
 mod vfs;

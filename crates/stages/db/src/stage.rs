@@ -13,8 +13,10 @@ use crate::DbError;
 use crate::body;
 use crate::connection::Options;
 use crate::disk::Errno;
+use crate::folder::Folder;
 use crate::link::{Batch, Call, Ledger, Reply};
 use crate::order::Order;
+use crate::reads::{Piece, Reads};
 use crate::state::Outcome;
 
 /// The stage's ports and its window.
@@ -64,7 +66,18 @@ struct UnderWay {
     kind: u32,
     file: u32,
     sent_ns: u64,
-    posted: bool,
+    whose: Whose,
+}
+
+/// Who wants to know what came of an operation.
+#[derive(Clone, Copy, PartialEq)]
+enum Whose {
+    /// The ledger.
+    Posted,
+    /// The coroutine, which waits for it.
+    Waited,
+    /// The file that it is a piece of.
+    File(Piece),
 }
 
 /// What the batches on the coroutine take, together.
@@ -89,6 +102,12 @@ pub struct DbStage {
     posted: usize,
     next_tag: u64,
     order: Order<Batch>,
+    reads: Reads,
+    /// Operations of theirs under way, and how many there may be.
+    pieces: usize,
+    pieces_max: usize,
+    /// A file is to be opened or written, which waits for those that are being read.
+    file: Option<Batch>,
     /// Empty: its memory is used again for the next ones.
     batches: Vec<Batch>,
     /// How many batches it runs.
@@ -108,10 +127,11 @@ impl DbStage {
         page_bytes: usize,
         writes_max: usize,
     ) -> Result<Self, DbError> {
-        let ledger = Rc::new(Ledger::default());
-        let books = Rc::clone(&ledger);
+        let (ledger, folder) = (Rc::new(Ledger::default()), Rc::new(Folder::default()));
+        let reads = Reads::new(Rc::clone(&folder), options.database.clone(), page_bytes);
+        let shared = (Rc::clone(&ledger), folder);
         let coroutine = Coroutine::new(stack_bytes, move |link| {
-            body::run(link, books, page_bytes, options)
+            body::run(link, shared, page_bytes, options)
         })
         .map_err(DbError::Stack)?;
         Ok(Self {
@@ -123,6 +143,10 @@ impl DbStage {
             posted: 0,
             next_tag: 1,
             order: Order::new(writes_max),
+            reads,
+            pieces: 0,
+            pieces_max: 1,
+            file: None,
             batches: Vec::new(),
             running: 0,
             account: Account::default(),
@@ -150,19 +174,62 @@ impl DbStage {
             };
             let latency_ns = io.now_ns().saturating_sub(sent.sent_ns);
             io.token_give(self.ports.fs, latency_ns);
-            self.account.timings.merge(&timings);
-            if sent.posted {
-                self.posted -= 1;
-                if status != 0 {
-                    self.ledger.note(sent.file, Errno(status));
+            match sent.whose {
+                Whose::Posted => {
+                    self.account.timings.merge(&timings);
+                    self.posted -= 1;
+                    if status != 0 {
+                        self.ledger.note(sent.file, Errno(status));
+                    }
+                    io.release(reply);
                 }
-                io.release(reply);
-            } else {
-                self.account.queue_ns += reply.queue_ns();
-                self.answered(io, reply);
+                Whose::Waited => {
+                    self.account.timings.merge(&timings);
+                    self.account.queue_ns += reply.queue_ns();
+                    self.answered(io, reply);
+                }
+                Whose::File(piece) => self.piece_came(io, piece, reply),
             }
         }
         Ok(())
+    }
+
+    /// Puts a piece of a file into its place; answers, if it was the last one.
+    fn piece_came(&mut self, io: &mut Io<'_>, piece: Piece, reply: Message<FsReply>) {
+        let came_ns = io.now_ns();
+        self.pieces -= 1;
+        let (header, queue_ns) = (*reply.header(), reply.queue_ns());
+        let copied = self
+            .reads
+            .arrived(piece, &header, reply.payload(), queue_ns);
+        if let Some(bytes) = copied {
+            io.count_copy(bytes);
+        }
+        io.release(reply);
+        let service_ns = io.clock_ns().saturating_sub(came_ns);
+        if let Some((batch, timings)) = self.reads.served(piece, service_ns) {
+            self.answer(io, batch, timings);
+        }
+    }
+
+    /// Asks for pieces of files. They have half of the tokens, so that the coroutine finds one.
+    fn ask_for_pieces(&mut self, io: &mut Io<'_>) {
+        self.pieces_max = self
+            .pieces_max
+            .max((io.tokens(self.ports.fs) + self.under_way.len()) / 2);
+        while self.pieces < self.pieces_max && io.tokens(self.ports.fs) > 0 {
+            let Some((piece, request)) = self.reads.next() else {
+                return;
+            };
+            let Some(page) = io.page(self.ports.operations) else {
+                return;
+            };
+            let before_ns = io.now_ns();
+            self.post(io, request, page, Whose::File(piece));
+            self.pieces += 1;
+            let service_ns = io.now_ns().saturating_sub(before_ns);
+            self.reads.asked(piece, service_ns);
+        }
     }
 
     /// Keeps the reply that the coroutine waits for; it waits for one only. Of all pages just that
@@ -227,20 +294,27 @@ impl DbStage {
     fn next_batches(&mut self, io: &mut Io<'_>) -> Option<Reply> {
         let mut next = std::mem::take(&mut self.batches);
         while next.is_empty() {
-            if !self.order.ready(&mut next) {
+            // Files must not change, nor be closed, under those who read them.
+            if self.file.is_some() && !self.reads.is_empty() {
+                self.batches = next;
+                return None;
+            }
+            next.extend(self.file.take());
+            if next.is_empty() && !self.order.ready(&mut next) {
                 match self.take(io) {
-                    Some(batch) => {
-                        let kind = SqlKind::from_word(batch.request.header().kind);
-                        self.order.push(kind, batch);
-                    }
+                    Some(batch) => self.sort(io, batch),
                     None if self.order.group(&mut next) => {}
                     None => {
                         self.batches = next;
-                        return self.finishing.then_some(Reply::Finish);
+                        let is_over = self.finishing && self.reads.is_empty();
+                        return is_over.then_some(Reply::Finish);
                     }
                 }
             }
             self.refuse_late(io, &mut next);
+            if !self.reads.is_empty() && matches!(&next[..], [batch] if is_file(batch)) {
+                self.file = next.pop();
+            }
         }
         self.running = next.len();
         self.account = Account {
@@ -248,6 +322,20 @@ impl DbStage {
             ..Account::default()
         };
         Some(Reply::Batches(next))
+    }
+
+    /// Begins to read a file, or has a batch wait for its turn.
+    fn sort(&mut self, io: &mut Io<'_>, batch: Batch) {
+        // What is late is refused in its turn.
+        let batch = match is_late(&batch, io.now_ns()) {
+            false => match self.reads.begin(batch, io.now_ns()) {
+                Ok(()) => return self.ask_for_pieces(io),
+                Err(batch) => batch,
+            },
+            true => batch,
+        };
+        let kind = SqlKind::from_word(batch.request.header().kind);
+        self.order.push(kind, batch);
     }
 
     fn take(&self, io: &mut Io<'_>) -> Option<Batch> {
@@ -265,11 +353,7 @@ impl DbStage {
     /// Answers those of the batches whose deadline has passed: now they would begin.
     fn refuse_late(&self, io: &mut Io<'_>, batches: &mut Vec<Batch>) {
         let now_ns = io.clock_ns();
-        let is_late = |batch: &mut Batch| {
-            let deadline_ns = batch.request.header().deadline_ns;
-            deadline_ns != 0 && deadline_ns <= now_ns
-        };
-        for mut batch in batches.extract_if(.., is_late) {
+        for mut batch in batches.extract_if(.., |batch| is_late(batch, now_ns)) {
             batch.outcome.status = SqlStatus::Late;
             let mut timings = batch.request.header().timings;
             timings.add(Hop::Db, batch.queue_ns(now_ns), 0);
@@ -281,7 +365,7 @@ impl DbStage {
     fn send(
         &mut self,
         io: &mut Io<'_>,
-        mut request: FsRequest,
+        request: FsRequest,
         page: Option<Page>,
         wait: bool,
     ) -> Result<Reply, Waiting> {
@@ -299,6 +383,18 @@ impl DbStage {
                 wait,
             });
         };
+        if wait {
+            let syncs = request.kind == FsKind::Sync.word();
+            self.post(io, request, page, Whose::Waited);
+            return Err(Waiting::Answer { syncs, reply: None });
+        }
+        self.post(io, request, page, Whose::Posted);
+        self.posted += 1;
+        Ok(Reply::Done)
+    }
+
+    /// Sends an operation; there is a token.
+    fn post(&mut self, io: &mut Io<'_>, mut request: FsRequest, page: Page, whose: Whose) {
         request.tag = self.next_tag;
         self.next_tag += 1;
         io.token_take(self.ports.fs);
@@ -311,16 +407,8 @@ impl DbStage {
             kind,
             file,
             sent_ns: io.now_ns(),
-            posted: !wait,
+            whose,
         });
-        if wait {
-            return Err(Waiting::Answer {
-                syncs: kind == FsKind::Sync.word(),
-                reply: None,
-            });
-        }
-        self.posted += 1;
-        Ok(Reply::Done)
     }
 
     fn resume(&mut self, io: &mut Io<'_>, reply: Option<Reply>) -> Result<(), StageError> {
@@ -400,6 +488,19 @@ impl DbStage {
     }
 }
 
+fn is_late(batch: &Batch, now_ns: u64) -> bool {
+    let deadline_ns = batch.request.header().deadline_ns;
+    deadline_ns != 0 && deadline_ns <= now_ns
+}
+
+/// Whether a batch is a file, and no SQL.
+fn is_file(batch: &Batch) -> bool {
+    matches!(
+        SqlKind::from_word(batch.request.header().kind),
+        Some(SqlKind::ReadFile | SqlKind::WriteFile)
+    )
+}
+
 impl Stage for DbStage {
     fn run(&mut self, io: &mut Io<'_>) -> Result<(), StageError> {
         self.collect(io)?;
@@ -407,6 +508,7 @@ impl Stage for DbStage {
             self.waiting = Waiting::Go;
         }
         self.advance(io)?;
+        self.ask_for_pieces(io);
         if matches!(self.waiting, Waiting::Turn) {
             io.worked();
         }
@@ -425,7 +527,7 @@ impl Stage for DbStage {
         );
         // Before the first batch it opens the database.
         let running = if is_idle { 0 } else { self.running.max(1) };
-        running + self.order.len()
+        running + self.order.len() + self.reads.len() + usize::from(self.file.is_some())
     }
 
     fn finish(&mut self, io: &mut Io<'_>) -> Result<bool, StageError> {
@@ -434,7 +536,7 @@ impl Stage for DbStage {
             (self.waiting, self.done) = (Waiting::Nothing, true);
         }
         self.run(io)?;
-        Ok(self.done && self.under_way.is_empty())
+        Ok(self.done && self.under_way.is_empty() && self.reads.is_empty())
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Runs on any [`Disk`], without a ring: in the stage on a coroutine, in tests on a double.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use brigade_messages::bookstore_db::{SqlKind, SqlStatus};
@@ -60,7 +61,7 @@ pub struct Session<D: Disk + 'static> {
     options: Options,
     guard: Arc<Guard>,
     pause: Pause,
-    folder: Folder,
+    folder: Rc<Folder>,
 }
 
 /// A batch, or a file with its name, as it came.
@@ -84,8 +85,13 @@ impl<D: Disk + 'static> Session<D> {
             options,
             guard: Arc::default(),
             pause,
-            folder: Folder::default(),
+            folder: Rc::default(),
         })
+    }
+
+    /// The same, with the files that are open in `folder`.
+    pub fn with_folder(self, folder: Rc<Folder>) -> Self {
+        Self { folder, ..self }
     }
 
     /// Opens the database, unless it is open.
@@ -129,14 +135,14 @@ impl<D: Disk + 'static> Session<D> {
     fn file(
         &mut self,
         work: Work<'_>,
-        act: impl FnOnce(&mut Folder, &mut D, &str, &[u8]) -> Result<usize, FolderError>,
+        act: impl FnOnce(&Folder, &mut D, &str, &[u8]) -> Result<usize, FolderError>,
     ) -> Result<usize, Refusal> {
         let parts = work.payload.split_at_checked(work.name_bytes);
         let (name, content) = parts.ok_or_else(|| Refusal::invalid("a name beyond the page"))?;
         let name = folder::checked(name, &self.options.database)?;
         let files = self.vfs.files();
         let mut files = files.borrow_mut();
-        let done = act(&mut self.folder, files.disk_mut(), name, content);
+        let done = act(&self.folder, files.disk_mut(), name, content);
         done.map_err(|error| error.refusal(name))
     }
 
