@@ -102,7 +102,10 @@ impl CoreLoop {
             let visit = self.seats[seat].visit(&self.shared, cohort, begin_ns)?;
             *now_ns = visit.end_ns;
             self.account(&visit, begin_ns);
-            self.wake_others(&visit);
+            if self.wake_others(&visit) {
+                // A system call for each.
+                *now_ns = clock_ns();
+            }
             worked |= visit.worked;
         }
         Ok(worked)
@@ -117,8 +120,9 @@ impl CoreLoop {
     }
 
     /// Wakes the other cores that were sent something and are parked: one fence for each, once
-    /// a cohort.
-    fn wake_others(&mut self, visit: &Visit) {
+    /// a cohort. Whether there was one.
+    fn wake_others(&mut self, visit: &Visit) -> bool {
+        let before = self.figures.wakes_total;
         let own = !(1u64 << self.slot);
         let mut full = visit.outcome.full_to_cores & own;
         while full != 0 {
@@ -132,6 +136,7 @@ impl CoreLoop {
             empty &= empty - 1;
             self.figures.wakes_total += u64::from(self.shared.bells(core).ring_for_empty_pages());
         }
+        self.figures.wakes_total > before
     }
 
     /// Parks in one place: the bell, the stages' kernel files and the nearest timer together.

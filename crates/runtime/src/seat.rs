@@ -38,7 +38,7 @@ impl Seat {
         let messages_before = self.ports.messages_total();
         let phase = shared.phase();
         let finishing = phase == Phase::Finishing && shared.finish_turn() == self.index;
-        let outcome = self.run(cohort, phase >= Phase::Draining, finishing)?;
+        let outcome = self.run((cohort, begin_ns), phase >= Phase::Draining, finishing)?;
         if self.closed {
             shared.finish_next();
         }
@@ -62,7 +62,12 @@ impl Seat {
     }
 
     /// One run, or one step of closing.
-    fn run(&mut self, cohort: usize, draining: bool, finishing: bool) -> Result<RunOutcome, Cause> {
+    fn run(
+        &mut self,
+        (cohort, begin_ns): (usize, u64),
+        draining: bool,
+        finishing: bool,
+    ) -> Result<RunOutcome, Cause> {
         let Seat {
             stage,
             ports,
@@ -70,7 +75,7 @@ impl Seat {
             closed,
             ..
         } = self;
-        let mut io = Io::begin(ports, name, cohort, draining);
+        let mut io = Io::begin(ports, name, cohort, draining, begin_ns);
         let done = if finishing {
             stage.finish(&mut io)
         } else {

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use brigade_bank::{Bank, BankError};
 
+use crate::clock_ns;
 use crate::ports::Ports;
 use crate::wiring::{EdgeSize, End, RunOutcome, WiringError, join};
 use crate::{
@@ -293,7 +294,7 @@ impl Harness {
         payload: &[u8],
     ) -> bool {
         let output = crate::Output::<H>::of(self.input_of::<H>(port));
-        let mut io = Io::begin(&mut self.far, "test", usize::MAX, false);
+        let mut io = Io::begin(&mut self.far, "test", usize::MAX, false, clock_ns());
         let route = Route::Reply(Origin(replica));
         let Some(mut page) = io.page_to(output, route) else {
             return false;
@@ -312,7 +313,7 @@ impl Harness {
     /// As [`Harness::receive`], with the replica that the message was sent to.
     pub fn receive_at<H: Header>(&mut self, port: &str) -> Option<(usize, H, Vec<u8>)> {
         let input = crate::Input::<H>::of(self.output_of::<H>(port));
-        let mut io = Io::begin(&mut self.far, "test", usize::MAX, false);
+        let mut io = Io::begin(&mut self.far, "test", usize::MAX, false, clock_ns());
         let message = io.take(input)?;
         let header = H::read_from_bytes(message.header().as_bytes()).ok()?;
         let payload = message.payload().to_vec();
@@ -323,7 +324,13 @@ impl Harness {
 
     /// Visits the stage once.
     pub fn run(&mut self) -> Result<RunOutcome, StageError> {
-        let mut io = Io::begin(&mut self.ports, "stage", self.cohort, self.draining);
+        let mut io = Io::begin(
+            &mut self.ports,
+            "stage",
+            self.cohort,
+            self.draining,
+            clock_ns(),
+        );
         let result = self.stage.run(&mut io);
         let outcome = io.end();
         result.map(|()| outcome)
@@ -341,7 +348,7 @@ impl Harness {
 
     /// Calls the stage's `finish` once.
     pub fn finish(&mut self) -> Result<bool, StageError> {
-        let mut io = Io::begin(&mut self.ports, "stage", self.cohort, true);
+        let mut io = Io::begin(&mut self.ports, "stage", self.cohort, true, clock_ns());
         let done = self.stage.finish(&mut io)?;
         io.end();
         Ok(done)

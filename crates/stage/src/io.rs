@@ -16,6 +16,8 @@ pub struct Io<'a> {
     ports: &'a mut Ports,
     stage: &'a str,
     now_ns: u64,
+    /// Nothing was taken since the clock was read: what is taken now need not read it again.
+    is_fresh: bool,
     /// When the cohort is over, whatever is left of it.
     until_ns: u64,
     has_taken: bool,
@@ -41,8 +43,15 @@ pub struct RunOutcome {
 }
 
 impl<'a> Io<'a> {
-    /// Begins a run of the stage called `stage` with a cohort of at most `budget` messages.
-    pub fn begin(ports: &'a mut Ports, stage: &'a str, budget: usize, draining: bool) -> Io<'a> {
+    /// Begins a run of the stage called `stage` with a cohort of at most `budget` messages. It is
+    /// `now_ns`: reading the clock costs as much as a ring, so whoever has just read it says so.
+    pub fn begin(
+        ports: &'a mut Ports,
+        stage: &'a str,
+        budget: usize,
+        draining: bool,
+        now_ns: u64,
+    ) -> Io<'a> {
         for port in &mut ports.inputs {
             port.wanted = false;
         }
@@ -52,11 +61,11 @@ impl<'a> Io<'a> {
                 lane.wanted_beyond = None;
             }
         }
-        let now_ns = clock_ns();
         Io {
             ports,
             stage,
             now_ns,
+            is_fresh: true,
             until_ns: now_ns + COHORT_NS_MAX,
             has_taken: false,
             budget,
@@ -97,7 +106,10 @@ impl<'a> Io<'a> {
             return None;
         }
         let (lane, page) = self.pop(index)?;
-        self.now_ns = clock_ns();
+        // After a message was sent the next one is taken at once.
+        if !std::mem::take(&mut self.is_fresh) {
+            self.now_ns = clock_ns();
+        }
         let queue_ns = self.now_ns.saturating_sub(page.sent_ns());
         self.account_taken(index, lane, queue_ns);
         Some(Message::taken(page, queue_ns, Origin(lane as u16)))
@@ -375,8 +387,7 @@ impl<'a> Io<'a> {
     }
 
     fn push(&mut self, output: usize, lane: usize, page: Page) {
-        self.now_ns = clock_ns();
-        let now_ns = self.now_ns;
+        let now_ns = self.clock_ns();
         let port = &mut self.ports.outputs[output];
         match port.lanes[lane].reserved {
             0 => port.reserved = port.reserved.saturating_sub(1),
@@ -440,7 +451,7 @@ impl<'a> Io<'a> {
 
     /// Reads the clock afresh, in nanoseconds.
     pub fn clock_ns(&mut self) -> u64 {
-        self.now_ns = clock_ns();
+        (self.now_ns, self.is_fresh) = (clock_ns(), true);
         self.now_ns
     }
 

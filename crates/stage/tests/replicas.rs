@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use brigade_bank::Bank;
+use brigade_stage::clock_ns;
 use brigade_stage::wiring::{EdgeSize, End, join};
 use brigade_stage::{
     Builder, Header, Input, Io, Kind, Message, Output, Ports, Resources, Route, Stage, StageError,
@@ -296,7 +297,7 @@ impl World {
             let seat = self.dice.roll(self.seats.len());
             let cohort = 1 + self.dice.roll(4);
             let (ports, stage) = &mut self.seats[seat];
-            let mut io = Io::begin(ports, "seat", cohort, false);
+            let mut io = Io::begin(ports, "seat", cohort, false, clock_ns());
             stage.run(&mut io).unwrap();
             io.end();
             if self.answered() == wanted {
