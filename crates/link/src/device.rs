@@ -14,6 +14,10 @@ pub trait PacketOut {
     /// bytes. Only a [`crate::Host::offloading`] calls it.
     fn split(&mut self, _segment_bytes: u16) {}
 
+    /// Says where the next packets go on the interface's network (an Ethernet address), if there are
+    /// several others.
+    fn toward(&mut self, _link: [u8; 6]) {}
+
     /// Lets `fill` write a packet of `length_bytes` where it belongs, and sends it. Called only
     /// after [`PacketOut::has_room`] gave true.
     fn emit<R>(&mut self, length_bytes: usize, fill: impl FnOnce(&mut [u8]) -> R) -> R;
@@ -29,6 +33,8 @@ pub(crate) struct Link<'a, O> {
     /// The largest packet that the interface splits and computes checksums for; none if it does
     /// neither.
     pub(crate) split_bytes: Option<NonZeroUsize>,
+    /// What it is to split a packet of IPv6 into: smoltcp says so of IPv4 only.
+    pub(crate) segment_bytes_v6: Option<NonZeroU16>,
 }
 
 pub(crate) struct Received<'a>(&'a [u8]);
@@ -36,7 +42,11 @@ pub(crate) struct Received<'a>(&'a [u8]);
 pub(crate) struct Transmit<'a, O> {
     out: &'a mut O,
     segment_bytes: Option<NonZeroU16>,
+    segment_bytes_v6: Option<NonZeroU16>,
 }
+
+/// Bytes of the headers of IPv6 and TCP.
+pub(crate) const HEADERS_V6_BYTES: usize = 40 + 20;
 
 impl RxToken for Received<'_> {
     fn consume<R, F: FnOnce(&[u8]) -> R>(self, read: F) -> R {
@@ -51,7 +61,10 @@ impl<O: PacketOut> TxToken for Transmit<'_, O> {
 
     fn consume<R, F: FnOnce(&mut [u8]) -> R>(self, length_bytes: usize, fill: F) -> R {
         if self.out.has_room() {
-            if let Some(segment_bytes) = self.segment_bytes {
+            let one_v6 =
+                |bytes: &NonZeroU16| length_bytes <= HEADERS_V6_BYTES + usize::from(bytes.get());
+            let v6 = self.segment_bytes_v6.filter(|bytes| !one_v6(bytes));
+            if let Some(segment_bytes) = self.segment_bytes.or(v6) {
                 self.out.split(segment_bytes.get());
             }
             self.out.emit(length_bytes, fill)
@@ -75,12 +88,12 @@ impl<O: PacketOut> Device for Link<'_, O> {
 
     fn receive(&mut self, _now: Instant) -> Option<(Received<'_>, Transmit<'_, O>)> {
         let packet = self.packet.take()?;
-        Some((Received(packet), transmit(self.out)))
+        Some((Received(packet), transmit(self.out, self.segment_bytes_v6)))
     }
 
     fn transmit(&mut self, _now: Instant) -> Option<Transmit<'_, O>> {
         if self.out.has_room() {
-            return Some(transmit(self.out));
+            return Some(transmit(self.out, self.segment_bytes_v6));
         }
         self.refused = true;
         None
@@ -100,9 +113,10 @@ impl<O: PacketOut> Device for Link<'_, O> {
     }
 }
 
-fn transmit<O>(out: &mut O) -> Transmit<'_, O> {
+fn transmit<O>(out: &mut O, segment_bytes_v6: Option<NonZeroU16>) -> Transmit<'_, O> {
     Transmit {
         out,
         segment_bytes: None,
+        segment_bytes_v6,
     }
 }

@@ -61,6 +61,9 @@ pub enum Parsed {
 const FIN_SYN_RST_ACK: u8 = 0x17;
 const SYN: u8 = 0x02;
 const PROTOCOL_TCP: u8 = 6;
+/// The option's number, and what holds without it.
+const SEGMENT_BYTES_MAX: u8 = 2;
+const SEGMENT_BYTES_V6: u16 = 1220;
 const MORE_FRAGMENTS_AND_OFFSET: u16 = 0x3fff;
 const IPV6_BYTES: usize = 40;
 /// The extension header of a fragment (RFC 8200, section 4.5).
@@ -109,6 +112,33 @@ fn bounds(packet: &[u8]) -> Option<(usize, usize)> {
     };
     let is_whole = header_bytes >= 20 && header_bytes <= end && end <= packet.len();
     (is_whole && !is_fragment).then_some((header_bytes, end))
+}
+
+/// The largest segment that the sender of this packet takes, if that is an opening segment (SYN) of
+/// IPv6: as its option says, or 1,220 bytes (RFC 9293, section 3.7.1).
+pub fn segment_bytes_max_v6(packet: &[u8]) -> Option<u16> {
+    let is_tcp = packet.first()? >> 4 == 6 && *packet.get(6)? == PROTOCOL_TCP;
+    let segment = packet.get(IPV6_BYTES..).filter(|_| is_tcp)?;
+    let header_bytes = usize::from(*segment.get(12)? >> 4) * 4;
+    if segment.get(13)? & SYN == 0 {
+        return None;
+    }
+    let mut options = segment.get(20..header_bytes).unwrap_or(&[]);
+    while let [kind, rest @ ..] = options {
+        let bytes = match kind {
+            0 => break,
+            1 => 1,
+            _ => usize::from(*rest.first().unwrap_or(&0)),
+        };
+        if *kind == SEGMENT_BYTES_MAX && bytes == 4 {
+            return word(options, 2).or(Some(SEGMENT_BYTES_V6));
+        }
+        let Some(more) = options.get(bytes..).filter(|_| bytes > 0) else {
+            break;
+        };
+        options = more;
+    }
+    Some(SEGMENT_BYTES_V6)
 }
 
 /// Bytes of data in a packet: what a copy of it is counted as.
@@ -277,5 +307,34 @@ mod tests {
         let mut beyond = whole;
         beyond[28 + 12] = 0xf0;
         assert_eq!(parse(&beyond), Some(Parsed::Other));
+    }
+
+    #[test]
+    fn what_a_peer_of_ipv6_takes_is_in_its_opening_segment() {
+        let with = |flags: u8, options: &[u8]| {
+            let mut packet = vec![0; 60];
+            packet[0] = 0x60;
+            packet[6] = PROTOCOL_TCP;
+            packet[40 + 12] = (((20 + options.len()) / 4) << 4) as u8;
+            packet[40 + 13] = flags;
+            packet.extend_from_slice(options);
+            segment_bytes_max_v6(&packet)
+        };
+        assert_eq!(with(SYN, &[2, 4, 0x05, 0xa0]), Some(1440));
+        assert_eq!(with(0x12, &[1, 1, 1, 1, 2, 4, 0x20, 0]), Some(8192));
+        assert_eq!(with(SYN, &[3, 3, 7, 1, 2, 4, 0x05, 0xa0]), Some(1440));
+        assert_eq!(with(0x10, &[2, 4, 0x05, 0xa0]), None);
+        // None, none that is whole, one that goes nowhere.
+        for options in [
+            &[][..],
+            &[0, 0, 0, 0],
+            &[2, 3, 5, 1],
+            &[3, 0, 0, 0],
+            &[3, 9, 2, 4],
+        ] {
+            assert_eq!(with(SYN, options), Some(SEGMENT_BYTES_V6), "{options:?}");
+        }
+        assert_eq!(segment_bytes_max_v6(&[]), None);
+        assert_eq!(segment_bytes_max_v6(&[0x60; 50]), None);
     }
 }

@@ -1,15 +1,20 @@
 //! One end of the wire: an address and the sockets that the caller lends to it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU16, NonZeroUsize};
 
 use smoltcp::iface::{Config, Interface, PollResult, SocketSet, SocketStorage};
 use smoltcp::socket::tcp;
 use smoltcp::time::{Duration, Instant};
 use smoltcp::wire::{HardwareAddress, IpAddress, IpCidr, Ipv4Cidr, Ipv6Cidr};
 
-use crate::device::{Link, PacketOut};
-use crate::{MTU_BYTES_MAX, Socket, link_local};
+use crate::device::{HEADERS_V6_BYTES, Link, PacketOut};
+use crate::{MTU_BYTES_MAX, Socket, flow, link_local};
+
+/// The least that a peer takes in a segment, whatever it says: as smoltcp has it.
+const SEGMENT_BYTES_MIN: usize = 48;
+/// What smoltcp sends in a segment beside data: three blocks of selective acknowledgement (RFC 2018).
+const OPTION_BYTES_MAX: usize = 28;
 
 /// What became of the wish to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,6 +72,7 @@ impl Host {
             refused: false,
             mtu_bytes,
             split_bytes,
+            segment_bytes_v6: None,
         };
         let mut interface = Interface::new(config, &mut link, Instant::ZERO);
         interface.update_ip_addrs(|addresses| {
@@ -116,16 +122,49 @@ impl Host {
         out: &mut impl PacketOut,
     ) {
         let (mtu_bytes, split_bytes) = (self.mtu_bytes, self.split_bytes);
+        let mut segment_bytes_v6 = None;
+        let set = match socket {
+            Some(socket) => {
+                if split_bytes.is_some()
+                    && let Some(taken) = flow::segment_bytes_max_v6(packet)
+                {
+                    socket.segment_bytes_v6 = self.segment_bytes_v6(taken);
+                }
+                segment_bytes_v6 = socket.segment_bytes_v6;
+                &mut socket.set
+            }
+            None => &mut self.nobody,
+        };
         let mut link = Link {
             packet: Some(packet),
             out,
             refused: false,
             mtu_bytes,
             split_bytes,
+            segment_bytes_v6,
         };
-        let set = socket.map_or(&mut self.nobody, |socket| &mut socket.set);
         self.interface
             .poll_ingress_single(instant(now_ns), &mut link, set);
+    }
+
+    /// The data of a segment for a peer of IPv6 that takes segments of so many bytes: there may be
+    /// options in it, which smoltcp counts for IPv4 only.
+    fn segment_bytes_v6(&self, taken: u16) -> Option<NonZeroU16> {
+        let fits = self.mtu_bytes.saturating_sub(HEADERS_V6_BYTES);
+        let bytes = usize::from(taken).clamp(SEGMENT_BYTES_MIN, fits.max(SEGMENT_BYTES_MIN));
+        NonZeroU16::new(u16::try_from(bytes - OPTION_BYTES_MAX).ok()?)
+    }
+
+    /// Has initial sequence numbers follow from another seed. Those of one seed can be told from each
+    /// other (RFC 6528 wants them not to be).
+    pub fn reseed(&mut self, seed: u64) {
+        let addresses = self.interface.ip_addrs().to_vec();
+        let made = Host::made(self.address, 0, self.mtu_bytes, seed, self.split_bytes);
+        self.interface = made.interface;
+        self.interface.update_ip_addrs(|own| {
+            own.clear();
+            own.extend(addresses);
+        });
     }
 
     /// Sends what the socket may send now, also when one of its timers is due.
@@ -137,6 +176,7 @@ impl Host {
             refused: false,
             mtu_bytes,
             split_bytes,
+            segment_bytes_v6: socket.segment_bytes_v6,
         };
         let now = instant(now_ns);
         while self.interface.poll_egress(now, &mut link, &mut socket.set) != PollResult::None {}

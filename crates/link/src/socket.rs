@@ -1,5 +1,7 @@
 //! One connection's socket: a set with a single TCP socket in it.
 
+use std::num::NonZeroU16;
+
 use smoltcp::iface::{SocketHandle, SocketSet, SocketStorage};
 use smoltcp::socket::tcp;
 
@@ -12,6 +14,8 @@ const ALIAS_BYTES: usize = 4096;
 pub struct Socket {
     pub(crate) set: SocketSet<'static>,
     handle: SocketHandle,
+    /// What the interface is to split the data of its packets into, if the peer is one of IPv6.
+    pub(crate) segment_bytes_v6: Option<NonZeroU16>,
 }
 
 impl Socket {
@@ -24,7 +28,11 @@ impl Socket {
         socket.set_nagle_enabled(false);
         let mut set = SocketSet::new(Vec::with_capacity(1));
         let handle = set.add(socket);
-        Socket { set, handle }
+        Socket {
+            set,
+            handle,
+            segment_bytes_v6: None,
+        }
     }
 
     /// Memory of one such socket, in bytes.
@@ -57,6 +65,7 @@ impl Socket {
 
     /// Makes ready for `listen` or `connect` on behalf of another connection.
     pub(crate) fn renew(&mut self) {
+        self.segment_bytes_v6 = None;
         let socket = self.tcp_mut();
         socket.abort();
         // Not reset by smoltcp: a congested predecessor would slow down its successor.

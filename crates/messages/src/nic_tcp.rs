@@ -19,6 +19,11 @@ pub struct Packet {
     pub segment_bytes: u32,
     /// Where in the page it starts: before it may be room for an interface's own header.
     pub offset_bytes: u32,
+    /// Where it came from on the interface's network (an Ethernet address), and where it is to go: an answer
+    /// goes back the way that its question came. Zeros on a wire, which has one other end.
+    pub link: [u8; 6],
+    /// Nothing.
+    pub unused: [u8; 2],
 }
 
 impl Packet {

@@ -9,6 +9,7 @@ use rustix::ioctl::{IntegerSetter, Updater, ioctl};
 
 use crate::NicError;
 use crate::route;
+use crate::state::tap::OFFLOAD_BYTES;
 
 /// `TUNSETIFF`.
 const SET_INTERFACE: u32 = 0x4004_54ca;
@@ -16,6 +17,8 @@ const SET_INTERFACE: u32 = 0x4004_54ca;
 const TAP: i16 = 0x0002 | 0x1000 | 0x4000;
 /// `TUNSETOFFLOAD`.
 const SET_OFFLOAD: u32 = 0x4004_54d0;
+/// `TUNSETVNETHDRSZ`.
+const SET_HEADER_BYTES: u32 = 0x4004_54d8;
 /// `TUN_F_CSUM`: TCP's checksums need not be computed.
 const SUMS: usize = 1;
 /// `TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN`: neither need TCP's data be split.
@@ -63,7 +66,28 @@ impl Tap {
         // SAFETY: `file` is a descriptor of the tun driver, for which the number means TUNSETIFF; the
         // updater holds what that call wants.
         unsafe { ioctl(&file, update) }.map_err(refused)?;
-        Ok(Tap { file })
+        let tap = Tap { file };
+        tap.set_header_bytes().map_err(refused)?;
+        tap.set_offload(0).map_err(refused)?;
+        Ok(tap)
+    }
+
+    /// An interface that was there already keeps what its last user wanted, such as a longer header.
+    fn set_header_bytes(&self) -> Result<(), Errno> {
+        let mut bytes: i32 = OFFLOAD_BYTES as i32;
+        // SAFETY: TUNSETVNETHDRSZ reads one `int`, which the updater borrows for the call.
+        let update = unsafe { Updater::<SET_HEADER_BYTES, i32>::new(&mut bytes) };
+        // SAFETY: the file is a descriptor of the tun driver, for which the number means TUNSETVNETHDRSZ;
+        // the updater holds what that call wants.
+        unsafe { ioctl(&self.file, update) }
+    }
+
+    fn set_offload(&self, flags: usize) -> Result<(), Errno> {
+        // SAFETY: TUNSETOFFLOAD takes an integer of flags by value and touches no memory of ours.
+        let setter = unsafe { IntegerSetter::<SET_OFFLOAD>::new_usize(flags) };
+        // SAFETY: the file is a descriptor of the tun driver, for which the number means TUNSETOFFLOAD;
+        // the setter holds what that call wants.
+        unsafe { ioctl(&self.file, setter) }
     }
 
     /// Has the kernel hand over packets of TCP as its own programs send them: without a checksum,
@@ -72,12 +96,7 @@ impl Tap {
         // Whoever may not say so (it takes CAP_NET_ADMIN) gets segments, as on any network.
         let fits = route::limit_packets(name, page_bytes).is_ok();
         let wanted = if fits { SUMS | SPLITS } else { SUMS };
-        // SAFETY: TUNSETOFFLOAD takes an integer of flags by value and touches no memory of ours.
-        let setter = unsafe { IntegerSetter::<SET_OFFLOAD>::new_usize(wanted) };
-        // SAFETY: `file` is a descriptor of the tun driver, for which the number means TUNSETOFFLOAD;
-        // the setter holds what that call wants.
-        let set = unsafe { ioctl(&self.file, setter) };
-        set.map_err(|source| NicError::Tap {
+        self.set_offload(wanted).map_err(|source| NicError::Tap {
             name: name.to_owned(),
             source,
         })

@@ -57,7 +57,7 @@ pub enum NicError {
     /// The host does not let us have the interface.
     #[error(
         "cannot open the tap interface {name}: {source}; run as root, or make one for this user first: \
-         ip tuntap add {name} mode tap user NAME"
+         ip tuntap add {name} mode tap user NAME (it may also be in use, or be of another kind: see ip -d link)"
     )]
     Tap {
         /// The interface.

@@ -67,11 +67,16 @@ impl World {
     }
 
     fn send(&mut self, packet: &[u8]) {
+        assert!(self.try_send(packet), "there is room");
+    }
+
+    fn try_send(&mut self, packet: &[u8]) -> bool {
         let header = Packet {
             length_bytes: packet.len() as u32,
+            link: PEER,
             ..Packet::default()
         };
-        self.harness.send("from_tcp", header, packet);
+        self.harness.try_send("from_tcp", header, packet)
     }
 }
 
@@ -207,6 +212,36 @@ fn a_peer_that_does_not_read_gets_all_later_and_holds_few_pages() {
     }
     assert_eq!(world.harness.stage().held(), 0);
     assert_eq!(world.harness.pages_missing(), 0);
+}
+
+#[test]
+fn a_peer_that_writes_and_does_not_read_is_read_from() {
+    let mut world = World::new();
+    let hello = world.frame(&packet(40, false, 0));
+    world.peer.write_all(&hello).unwrap();
+    world.harness.run_until_idle().unwrap();
+    world.received().unwrap();
+    // As many frames wait for the peer as may, and tcp has all packets that it can take: it takes no more
+    // until its own are taken.
+    while world.try_send(&packet(PAGE_BYTES, true, 0)) {
+        world.harness.run_until_idle().unwrap();
+    }
+    // The peer writes more than any buffer holds, before it reads again.
+    let frame = world.frame(&packet(1000, false, 1));
+    world.peer.set_nonblocking(true).unwrap();
+    let (mut written, mut waited) = (0, 0);
+    while written < 10_000_000 {
+        let at = written % frame.len();
+        match world.peer.write(&frame[at..]) {
+            Ok(bytes) => (written, waited) = (written + bytes, 0),
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);
+                waited += 1;
+                assert!(waited < 10, "nobody reads");
+            }
+        }
+        world.harness.run_until_idle().unwrap();
+    }
 }
 
 #[test]

@@ -23,6 +23,8 @@ pub(crate) struct Connection {
     pub(crate) phase: Phase,
     /// Who is at the other end; of the last connection while the slot is free.
     pub(crate) flow: Flow,
+    /// Where the peer's last packet came from on the interface's network.
+    pub(crate) link: [u8; 6],
     /// Counts the connections of this slot, so that each has an identity of its own.
     pub(crate) generation: u32,
     /// When its opening segment came, in nanoseconds.
@@ -56,6 +58,7 @@ impl Connection {
             socket: Socket::new(receive_bytes, send_bytes),
             phase: Phase::Free,
             flow,
+            link: [0; 6],
             generation: 0,
             begun_ns: 0,
             is_ready: false,

@@ -10,7 +10,7 @@ use brigade_messages::{Hop, Timings};
 use brigade_stage::{Builder, Input, Io, Kind, Message, Output, Stage, StageError};
 
 use crate::options;
-use crate::state::{Counters, Tcp};
+use crate::state::{Counters, Tcp, Way};
 
 /// What a tcp stage sent away since the start, for others to see.
 #[derive(Debug, Default)]
@@ -86,8 +86,11 @@ impl TcpStage {
             let header = *message.header();
             let mut out = Pages::new(io, self.out);
             let packet = header.of(message.payload());
-            let is_local = header.segment_bytes > 0;
-            let arrived = self.tcp.packet_from(packet, is_local, now_ns, &mut out);
+            let way = Way {
+                is_local: header.segment_bytes > 0,
+                link: header.link,
+            };
+            let arrived = self.tcp.packet_by(packet, way, now_ns, &mut out);
             if let Some(arrived) = arrived {
                 io.count_copy(arrived.payload_bytes);
                 let service_ns = io.clock_ns().saturating_sub(now_ns);
@@ -194,6 +197,8 @@ struct Pages<'a, 'b> {
     segment_bytes: u32,
     /// Room before each packet.
     headroom_bytes: usize,
+    /// Where the packets go on the interface's network.
+    link: [u8; 6],
 }
 
 impl<'a, 'b> Pages<'a, 'b> {
@@ -209,6 +214,7 @@ impl<'a, 'b> Pages<'a, 'b> {
             whole_bytes,
             segment_bytes: whole_bytes,
             headroom_bytes,
+            link: [0; 6],
         }
     }
 }
@@ -216,6 +222,10 @@ impl<'a, 'b> Pages<'a, 'b> {
 impl PacketOut for Pages<'_, '_> {
     fn split(&mut self, segment_bytes: u16) {
         self.segment_bytes = segment_bytes.into();
+    }
+
+    fn toward(&mut self, link: [u8; 6]) {
+        self.link = link;
     }
 
     fn has_room(&mut self) -> bool {
@@ -237,6 +247,7 @@ impl PacketOut for Pages<'_, '_> {
             length_bytes: u32::try_from(length_bytes).unwrap_or(0),
             segment_bytes: std::mem::replace(&mut self.segment_bytes, self.whole_bytes),
             offset_bytes: u32::try_from(self.headroom_bytes).unwrap_or(0),
+            link: self.link,
             ..Packet::default()
         };
         self.io.send(self.port, Message::new(page, packet));

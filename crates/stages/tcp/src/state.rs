@@ -59,6 +59,15 @@ pub struct Counters {
     pub faults_total: u64,
 }
 
+/// How a packet came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Way {
+    /// It never left the machine, and has no TCP checksum: only before an interface that offloads.
+    pub is_local: bool,
+    /// Where from on the interface's network.
+    pub link: [u8; 6],
+}
+
 /// Timers handled in one visit at most; the rest is due in the next one.
 const TIMERS_PER_VISIT: usize = 64;
 
@@ -92,6 +101,9 @@ pub struct Tcp {
     unsent: usize,
     is_draining: bool,
     counters: Counters,
+    /// What initial sequence numbers follow from: a secret, and how many there were.
+    seeds: RandomState,
+    openings: u64,
 }
 
 impl Limits {
@@ -107,9 +119,11 @@ impl Limits {
 }
 
 impl Tcp {
-    /// No connection yet. Initial sequence numbers are unpredictable.
+    /// No connection yet. Initial sequence numbers are unpredictable: each follows from a seed of its
+    /// own, which is a keyed hash (RFC 6528) of how many there were before.
     pub fn new(limits: Limits) -> Tcp {
-        let seed = RandomState::new().hash_one(0_u64);
+        let seeds = RandomState::new();
+        let seed = seeds.hash_one(0_u64);
         // Whoever asks is answered: which way is the nic's business.
         let prefix_bits = 0;
         let made = match limits.offload {
@@ -136,6 +150,8 @@ impl Tcp {
             unsent: 0,
             is_draining: false,
             counters: Counters::default(),
+            seeds,
+            openings: 0,
             limits,
         }
     }
@@ -202,15 +218,15 @@ impl Tcp {
         now_ns: u64,
         out: &mut impl PacketOut,
     ) -> Option<Arrived> {
-        self.packet_from(packet, false, now_ns, out)
+        self.packet_by(packet, Way::default(), now_ns, out)
     }
 
-    /// Handles a packet, which has no TCP checksum if it never left the machine (`is_local`): only
-    /// before an interface that offloads. Gives the slot whose connection got data by it.
-    pub fn packet_from(
+    /// Handles a packet that came a certain way; what answers it goes back by it. Gives the slot whose
+    /// connection got data by it.
+    pub fn packet_by(
         &mut self,
         packet: &[u8],
-        is_local: bool,
+        way: Way,
         now_ns: u64,
         out: &mut impl PacketOut,
     ) -> Option<Arrived> {
@@ -218,18 +234,21 @@ impl Tcp {
             self.counters.malformed_total += 1;
             return None;
         };
+        out.toward(way.link);
         let flow::Parsed::Tcp(segment) = parsed else {
             self.host.receive(packet, None, now_ns, out);
             return None;
         };
-        if self.limits.offload && !is_local && !flow::is_sound(packet) {
+        if self.limits.offload && !way.is_local && !flow::is_sound(packet) {
             self.counters.malformed_total += 1;
             return None;
         }
         match self.slot_for(&segment, now_ns) {
             Slot::Of(slot) => {
-                let socket = &mut self.connections[slot as usize].socket;
-                self.host.receive(packet, Some(socket), now_ns, out);
+                let connection = &mut self.connections[slot as usize];
+                connection.link = way.link;
+                self.host
+                    .receive(packet, Some(&mut connection.socket), now_ns, out);
                 self.arrived(slot, now_ns, out);
                 let payload_bytes = segment.payload_bytes;
                 (payload_bytes > 0).then_some(Arrived {
@@ -370,6 +389,7 @@ impl Tcp {
         if connection.phase == Phase::Closing {
             connection.discard();
         }
+        out.toward(connection.link);
         if self.host.transmit(&mut connection.socket, now_ns, out) == Sent::NoRoom
             && !connection.is_blocked
         {

@@ -4,7 +4,7 @@ mod world;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use brigade_tcp::state::Limits;
+use brigade_tcp::state::{Limits, Way};
 use world::{World, limits, opening};
 
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 2);
@@ -16,6 +16,13 @@ fn offloading() -> World {
         address_v6: Some(SERVER_V6),
         ..limits()
     })
+}
+
+fn way(is_local: bool) -> Way {
+    Way {
+        is_local,
+        ..Way::default()
+    }
 }
 
 /// The opening segment of IPv4 in IPv6, without a checksum.
@@ -38,7 +45,9 @@ fn a_wrong_checksum_is_dropped_unless_the_packet_never_left_the_machine() {
     wrong[36] ^= 1;
     let mut arrive = |packet: &[u8], is_local| {
         let out = &mut world.to_client;
-        world.tcp.packet_from(packet, is_local, world.now_ns, out);
+        world
+            .tcp
+            .packet_by(packet, way(is_local), world.now_ns, out);
         let malformed = world.tcp.counters().malformed_total;
         (world.tcp.half_open(), malformed)
     };
@@ -53,7 +62,7 @@ fn without_offload_nobody_is_believed_to_be_local() {
     let mut wrong = opening(CLIENT, 40_001);
     wrong[36] ^= 1;
     let out = &mut world.to_client;
-    world.tcp.packet_from(&wrong, true, world.now_ns, out);
+    world.tcp.packet_by(&wrong, way(true), world.now_ns, out);
     assert!(out.packets.is_empty(), "a damaged segment was answered");
 }
 
@@ -73,11 +82,11 @@ fn a_connection_by_ipv6_begins_at_our_addresses_only() {
     assert_eq!((answer[0] >> 4, answer[53]), (6, 0x12));
     // Its link-local address is ours, too.
     let nearby = opening_v6("fe80::1".parse().unwrap());
-    world.tcp.packet_from(&nearby, true, world.now_ns, out);
+    world.tcp.packet_by(&nearby, way(true), world.now_ns, out);
     assert_eq!(world.tcp.half_open(), 2);
     let elsewhere = opening_v6(Ipv6Addr::LOCALHOST);
     world
         .tcp
-        .packet_from(&elsewhere, true, world.now_ns, &mut world.to_client);
+        .packet_by(&elsewhere, way(true), world.now_ns, &mut world.to_client);
     assert_eq!(world.tcp.half_open(), 2);
 }

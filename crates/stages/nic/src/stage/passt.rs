@@ -12,7 +12,7 @@ use crate::NicError;
 use crate::pages::count_payload;
 use crate::socket::Socket;
 use crate::state::stream::{Frames, LENGTH_BYTES};
-use crate::state::tap::{Arrived, Departing, Ethernet, HEADER_BYTES};
+use crate::state::tap::{Arrived, Ethernet, HEADER_BYTES};
 
 /// Frames taken in one visit at most.
 const FRAMES_PER_VISIT: usize = 64;
@@ -122,11 +122,14 @@ impl PasstStage {
             if self.frames.next()?.is_none() && !self.read(io)? {
                 return Ok(());
             }
-            if io.room(self.to_tcp) == 0 {
+            if io.room(self.to_tcp) == 0 && self.waiting.len() < WAITING_MAX {
                 // Room makes the stage run again, not the socket.
                 self.is_stalled = true;
                 return Ok(());
             }
+            // Without room in both directions each would wait for the other: tcp takes nothing while it
+            // cannot send, and passt reads nothing while it cannot write. So frames are lost here, as on a
+            // full network.
             self.frame_in(io)?;
             self.frames.pass();
         }
@@ -151,10 +154,9 @@ impl PasstStage {
         let Some((header, body)) = self.frames.next()?.and_then(<[u8]>::split_first_chunk) else {
             return Ok(());
         };
-        let now_ns = io.clock_ns();
-        match self.ethernet.arrived(header, body, now_ns) {
+        match self.ethernet.arrived(header, body) {
             // What is larger than a page was sent by nobody who knows our segment size.
-            Arrived::Packet if body.len() <= self.page_bytes => {
+            Arrived::Packet(link) if body.len() <= self.page_bytes => {
                 let Some(mut page) = io.page(self.to_tcp) else {
                     return Ok(());
                 };
@@ -164,13 +166,14 @@ impl PasstStage {
                 let packet = Packet {
                     length_bytes: u32::try_from(body.len()).unwrap_or(0),
                     nic_service_ns: u32::try_from(service_ns).unwrap_or(u32::MAX),
+                    link,
                     ..Packet::default()
                 };
                 io.send(self.to_tcp, Message::new(page, packet));
             }
-            Arrived::Arp(Some(answer)) => self.answer(&answer),
-            Arrived::Neighbour(Some(answer)) => self.answer(&answer),
-            Arrived::Packet | Arrived::Arp(None) | Arrived::Neighbour(None) | Arrived::Foreign => {}
+            Arrived::Arp(answer) => self.answer(&answer),
+            Arrived::Neighbour(answer) => self.answer(&answer),
+            Arrived::Packet(_) | Arrived::Foreign => {}
         }
         Ok(())
     }
@@ -198,26 +201,16 @@ impl PasstStage {
 
     fn depart(&mut self, io: &mut Io<'_>, message: Message<Packet>) {
         let packet = packet_of(&message);
-        match self.ethernet.departing(packet, io.now_ns()) {
-            Some(Departing::Header(ethernet)) => {
-                let bytes = u32::try_from(HEADER_BYTES + packet.len()).unwrap_or(0);
-                let head = [&bytes.to_be_bytes()[..], &ethernet].concat();
-                count_payload(io, packet);
-                self.waiting.push_back(Waiting {
-                    head,
-                    message: Some(message),
-                });
-                return;
-            }
-            Some(Departing::Question(question)) => {
-                self.waiting.push_back(Waiting::whole(&question));
-            }
-            Some(Departing::Solicitation(question)) => {
-                self.waiting.push_back(Waiting::whole(&question));
-            }
-            None => {}
-        }
-        io.release(message);
+        let Some(ethernet) = self.ethernet.departing(packet, message.header().link) else {
+            return io.release(message);
+        };
+        let bytes = u32::try_from(HEADER_BYTES + packet.len()).unwrap_or(0);
+        let head = [&bytes.to_be_bytes()[..], &ethernet].concat();
+        count_payload(io, packet);
+        self.waiting.push_back(Waiting {
+            head,
+            message: Some(message),
+        });
     }
 
     /// Sends what waits, in one call; whether all of it went.

@@ -8,7 +8,7 @@ use brigade_stage::{Builder, Input, Io, Kind, Message, OptionValue, Output, Stag
 use super::{address, address_v6, number, ports, random_mac};
 use crate::device::Tap;
 use crate::pages::count_payload;
-use crate::state::tap::{Arrived, Departing, Ethernet, HEADER_BYTES};
+use crate::state::tap::{Arrived, Ethernet, HEADER_BYTES};
 use crate::state::tap::{NOTHING, OFFLOAD_BYTES, left_out, offload};
 
 /// Frames taken in one visit at most.
@@ -31,7 +31,7 @@ pub fn tap_kind() -> Kind {
         .option(
             "address_v6",
             OptionValue::text("fd00:10:7::1"),
-            "IPv6 address of the tcp stage, beside fe80:: with its last 64 bits; nothing: no IPv6",
+            "IPv6 address of the tcp stage; nothing: no IPv6",
         )
         .option(
             "queue_frames",
@@ -70,8 +70,7 @@ impl TapStage {
             from_tcp: b.input("from_tcp")?,
             tap,
             ethernet: Ethernet::new(random_mac(), address(b, "address")?)
-                .with_v6(address_v6(b, "address_v6")?)
-                .with_link_local(),
+                .with_v6(address_v6(b, "address_v6")?),
             has_more: false,
         })
     }
@@ -94,8 +93,8 @@ impl TapStage {
             let now_ns = io.clock_ns();
             let body = page.payload().get(..length).unwrap_or(&[]);
             let (offload, ethernet) = split(&header);
-            match self.ethernet.arrived(ethernet, body, now_ns) {
-                Arrived::Packet => {
+            match self.ethernet.arrived(ethernet, body) {
+                Arrived::Packet(link) => {
                     let Some(segment_bytes) = left_out(offload, body) else {
                         io.release(page);
                         continue;
@@ -106,24 +105,17 @@ impl TapStage {
                         length_bytes: u32::try_from(length).unwrap_or(0),
                         nic_service_ns: u32::try_from(service_ns).unwrap_or(u32::MAX),
                         segment_bytes,
+                        link,
                         ..Packet::default()
                     };
                     io.send(self.to_tcp, Message::new(page, packet));
+                    continue;
                 }
-                Arrived::Arp(answer) => {
-                    if let Some(answer) = answer {
-                        self.tap.write(&NOTHING, &answer);
-                    }
-                    io.release(page);
-                }
-                Arrived::Neighbour(answer) => {
-                    if let Some(answer) = answer {
-                        self.tap.write(&NOTHING, &answer);
-                    }
-                    io.release(page);
-                }
-                Arrived::Foreign => io.release(page),
-            }
+                Arrived::Arp(answer) => self.tap.write(&NOTHING, &answer),
+                Arrived::Neighbour(answer) => self.tap.write(&NOTHING, &answer),
+                Arrived::Foreign => false,
+            };
+            io.release(page);
         }
         self.has_more = true;
         Ok(())
@@ -134,21 +126,12 @@ impl TapStage {
             let header = *message.header();
             let packet = header.of_mut(message.payload_mut());
             let offload = offload(packet, header.segment_bytes);
-            match self.ethernet.departing(packet, io.now_ns()) {
-                Some(Departing::Header(ethernet)) => {
-                    let mut header = [0; OFFLOAD_BYTES + HEADER_BYTES];
-                    header[..OFFLOAD_BYTES].copy_from_slice(&offload);
-                    header[OFFLOAD_BYTES..].copy_from_slice(&ethernet);
-                    self.tap.write(&header, packet);
-                    count_payload(io, packet);
-                }
-                Some(Departing::Question(question)) => {
-                    self.tap.write(&NOTHING, &question);
-                }
-                Some(Departing::Solicitation(question)) => {
-                    self.tap.write(&NOTHING, &question);
-                }
-                None => {}
+            if let Some(ethernet) = self.ethernet.departing(packet, header.link) {
+                let mut header = [0; OFFLOAD_BYTES + HEADER_BYTES];
+                header[..OFFLOAD_BYTES].copy_from_slice(&offload);
+                header[OFFLOAD_BYTES..].copy_from_slice(&ethernet);
+                self.tap.write(&header, packet);
+                count_payload(io, packet);
             }
             io.release(message);
         }

@@ -14,7 +14,7 @@ use crate::interface::Interface;
 use crate::pages::count_payload;
 use crate::redirect::Redirect;
 use crate::state::partial;
-use crate::state::tap::{Arrived, Departing, Ethernet, HEADER_BYTES, IPV6_BYTES, solicited_group};
+use crate::state::tap::{Arrived, Ethernet, HEADER_BYTES, IPV6_BYTES, solicited_group};
 use crate::xsk::{CHUNK_BYTES, RECEIVED_BYTES_MAX, Received, TO_RECEIVE, Xsk};
 
 /// Frames taken in one visit at most.
@@ -166,13 +166,12 @@ impl XdpStage {
             offset,
             bytes,
         } = received;
-        let now_ns = io.clock_ns();
         let frame = page.payload_mut().get_mut(offset..offset + bytes);
         let Some((header, body)) = frame.and_then(<[u8]>::split_first_chunk_mut) else {
             return self.lend_again(io, page);
         };
-        match self.ethernet.arrived(header, body, now_ns) {
-            Arrived::Packet => {
+        match self.ethernet.arrived(header, body) {
+            Arrived::Packet(link) => {
                 let packet = without_padding(body);
                 partial::complete(packet);
                 if self.is_copying {
@@ -183,20 +182,19 @@ impl XdpStage {
                     length_bytes: u32::try_from(packet.len()).unwrap_or(0),
                     nic_service_ns: u32::try_from(service_ns).unwrap_or(u32::MAX),
                     offset_bytes: u32::try_from(offset + HEADER_BYTES).unwrap_or(0),
+                    link,
                     ..Packet::default()
                 };
                 io.send(self.to_tcp, Message::new(page, packet));
             }
-            Arrived::Arp(Some(answer)) => self.send_frame(io, page, &answer),
-            Arrived::Neighbour(Some(answer)) => self.send_frame(io, page, &answer),
-            Arrived::Arp(None) | Arrived::Neighbour(None) | Arrived::Foreign => {
-                self.lend_again(io, page)
-            }
+            Arrived::Arp(answer) => self.send_frame(io, page, &answer),
+            Arrived::Neighbour(answer) => self.send_frame(io, page, &answer),
+            Arrived::Foreign => self.lend_again(io, page),
         }
     }
 
-    /// Sends a frame of our own in a page that is free for it. Without room it is lost: what it says or
-    /// asks will be asked again.
+    /// Sends a frame of our own in a page that is free for it. Without room it is lost: it will be asked
+    /// for again.
     fn send_frame(&mut self, io: &mut Io<'_>, mut page: Page, frame: &[u8]) {
         page.payload_mut()[..frame.len()].copy_from_slice(frame);
         if let Err(page) = self.xsk.send(page, 0, frame.len()) {
@@ -217,26 +215,20 @@ impl XdpStage {
     fn depart(&mut self, io: &mut Io<'_>, mut message: Message<Packet>) {
         let packet = with_headroom(io, &mut message);
         let bytes = packet.of(message.payload());
-        let Some(departing) = self.ethernet.departing(bytes, io.now_ns()) else {
+        let header = self.ethernet.departing(bytes, packet.link);
+        // With a pipeline's file that leaves no headroom, a packet may fill its page.
+        let from = (packet.offset_bytes as usize).checked_sub(HEADER_BYTES);
+        let Some((header, from)) = header.zip(from) else {
             return io.release(message);
         };
-        match departing {
-            Departing::Header(header) => {
-                if self.is_copying {
-                    count_payload(io, bytes);
-                }
-                let from = packet.offset_bytes as usize - HEADER_BYTES;
-                let frame_bytes = HEADER_BYTES + bytes.len();
-                let mut page = message.into_page();
-                page.payload_mut()[from..from + HEADER_BYTES].copy_from_slice(&header);
-                if let Err(page) = self.xsk.send(page, from, frame_bytes) {
-                    io.release(page);
-                }
-            }
-            Departing::Question(question) => self.send_frame(io, message.into_page(), &question),
-            Departing::Solicitation(question) => {
-                self.send_frame(io, message.into_page(), &question);
-            }
+        if self.is_copying {
+            count_payload(io, bytes);
+        }
+        let frame_bytes = HEADER_BYTES + bytes.len();
+        let mut page = message.into_page();
+        page.payload_mut()[from..from + HEADER_BYTES].copy_from_slice(&header);
+        if let Err(page) = self.xsk.send(page, from, frame_bytes) {
+            io.release(page);
         }
     }
 
@@ -268,6 +260,11 @@ impl Stage for XdpStage {
         self.packets_out(io);
         self.frames_in(io);
         has_progress |= self.xsk.flush()? && self.xsk.to_send() > 0 && self.take_back(io);
+        if has_progress {
+            // What did not fit before does now, and nothing else says so.
+            self.packets_out(io);
+            self.xsk.flush()?;
+        }
         self.lend(io);
         let now_ns = io.now_ns();
         if now_ns >= self.check_at_ns {

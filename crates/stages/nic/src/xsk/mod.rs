@@ -208,7 +208,7 @@ impl Xsk {
                 Ok(_) | Err(Errno::AGAIN | Errno::INTR) => {}
                 // The interface's queue is full, or it has no memory now.
                 Err(Errno::BUSY | Errno::NOBUFS) => return Ok(false),
-                // The interface is down; what is sent is lost, as on a cable that is pulled.
+                // The interface is down: what was lent stays until it is up again.
                 Err(Errno::NETDOWN) => return self.check().map(|()| false),
                 Err(source) => return Err(self.gone(source)),
             }

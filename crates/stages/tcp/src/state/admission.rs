@@ -1,6 +1,8 @@
 //! Who gets a slot: new connections, and those that make room for them: connections in TIME-WAIT, and
 //! handshakes that nobody goes on with.
 
+use std::hash::BuildHasher as _;
+
 use brigade_link::{Flow, Segment, duration};
 
 use super::{Limits, PROBES_PER_TIMEOUT, Tcp};
@@ -67,6 +69,8 @@ impl Tcp {
             self.counters.refused_total += 1;
             return Slot::Nobody;
         };
+        self.openings += 1;
+        self.host.reseed(self.seeds.hash_one(self.openings));
         let connection = &mut self.connections[slot as usize];
         if self
             .host

@@ -4,16 +4,14 @@
 //! what is for another host, is dropped.
 
 mod ndp;
-mod neighbours;
 mod offload;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use brigade_link::link_local;
-use ndp::{NEIGHBOUR_FRAME_BYTES, Neighbour};
+use ndp::NEIGHBOUR_FRAME_BYTES;
 
 pub(crate) use ndp::{IPV6_BYTES, solicited_group};
-pub(crate) use neighbours::Neighbours;
 pub(crate) use offload::{NOTHING, OFFLOAD_BYTES, left_out, offload};
 
 /// Bytes of the header of a frame: two addresses and what follows.
@@ -43,34 +41,33 @@ pub(crate) type Mac = [u8; 6];
 /// What is to be done with a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Arrived {
-    /// It carries a packet for us.
-    Packet,
-    /// It asks for our address, or answers: here is the frame to send, if any.
-    Arp(Option<[u8; ARP_FRAME_BYTES]>),
+    /// It carries a packet for us, from this address.
+    Packet(Mac),
+    /// It asks for our address: here is the frame to send.
+    Arp([u8; ARP_FRAME_BYTES]),
     /// The same by neighbour discovery.
-    Neighbour(Option<[u8; NEIGHBOUR_FRAME_BYTES]>),
+    Neighbour([u8; NEIGHBOUR_FRAME_BYTES]),
     /// It is none of our business.
     Foreign,
 }
 
-/// One host on the interface's network.
+/// One host on the interface's network. It asks for nobody's address: it only ever answers, by the way
+/// that the question came, which travels with the packets.
 pub(crate) struct Ethernet {
     mac: Mac,
     address: Ipv4Addr,
     v6: Option<Ipv6Addr>,
     link_local: Option<Ipv6Addr>,
-    neighbours: Neighbours,
 }
 
 impl Ethernet {
-    /// A host with these addresses, which knows nobody yet.
+    /// A host with these addresses.
     pub(crate) fn new(mac: Mac, address: Ipv4Addr) -> Ethernet {
         Ethernet {
             mac,
             address,
             v6: None,
             link_local: None,
-            neighbours: Neighbours::default(),
         }
     }
 
@@ -91,107 +88,74 @@ impl Ethernet {
     }
 
     /// Looks at a frame's header and at what follows.
-    pub(crate) fn arrived(
-        &mut self,
-        header: &[u8; HEADER_BYTES],
-        body: &[u8],
-        now_ns: u64,
-    ) -> Arrived {
-        let to = mac(&header[..6]);
-        if to != self.mac && to[0] & 1 == 0 {
+    pub(crate) fn arrived(&self, header: &[u8; HEADER_BYTES], body: &[u8]) -> Arrived {
+        let (to, from) = (mac(&header[..6]), mac(&header[6..12]));
+        if (to != self.mac && to[0] & 1 == 0) || !is_single(from) {
             return Arrived::Foreign;
         }
         match u16::from_be_bytes([header[12], header[13]]) {
             // A packet to everybody is for a kind of service that we have not.
-            IPV4 if to == self.mac => self.packet(mac(&header[6..12]), body, now_ns),
-            ARP if to == self.mac || to == BROADCAST => self.arp(body, now_ns),
-            IPV6 => self.packet_v6(mac(&header[6..12]), to == self.mac, body, now_ns),
+            IPV4 if to == self.mac => self.packet(from, body),
+            ARP if to == self.mac || to == BROADCAST => self.arp(body),
+            IPV6 => self.packet_v6(from, to == self.mac, body),
             _ => Arrived::Foreign,
         }
     }
 
-    fn packet(&mut self, from: Mac, body: &[u8], now_ns: u64) -> Arrived {
-        let (Some(source), Some(destination)) = (ipv4(body, 12), ipv4(body, 16)) else {
-            return Arrived::Foreign;
-        };
-        if destination != self.address {
-            return Arrived::Foreign;
+    fn packet(&self, from: Mac, body: &[u8]) -> Arrived {
+        match ipv4(body, 16) {
+            Some(destination) if destination == self.address => Arrived::Packet(from),
+            _ => Arrived::Foreign,
         }
-        // Whoever asks gets the answer by the way that the question came.
-        self.neighbours.learn(source, from, now_ns);
-        Arrived::Packet
     }
 
-    fn packet_v6(&mut self, from: Mac, is_direct: bool, body: &[u8], now_ns: u64) -> Arrived {
+    fn packet_v6(&self, from: Mac, is_direct: bool, body: &[u8]) -> Arrived {
         let (Some(source), Some(destination)) = (ipv6(body, 8), ipv6(body, 24)) else {
             return Arrived::Foreign;
         };
         if self.v6.is_none() {
             return Arrived::Foreign;
         }
-        match ndp::parse(body) {
-            Some(Neighbour::Wanted(target)) if self.is_at_v6(target) => {
-                self.neighbours.learn(source, from, now_ns);
-                let frame = ndp::advertisement((self.mac, target), (from, source));
-                return Arrived::Neighbour(Some(frame));
+        if let Some(target) = ndp::wanted(body) {
+            if !self.is_at_v6(target) {
+                return Arrived::Foreign;
             }
-            Some(Neighbour::Is(address, mac)) => {
-                self.neighbours.learn(address, mac, now_ns);
-                return Arrived::Neighbour(None);
-            }
-            Some(Neighbour::Wanted(_)) => return Arrived::Foreign,
-            None => {}
+            let frame = ndp::advertisement((self.mac, target), (from, source));
+            return Arrived::Neighbour(frame);
         }
         // A packet to everybody is for a kind of service that we have not.
-        if !is_direct || !self.is_at_v6(destination) || body[0] >> 4 != 6 {
-            return Arrived::Foreign;
+        let is_packet = body[0] >> 4 == 6 && !ndp::is_discovery(body);
+        match is_direct && self.is_at_v6(destination) && is_packet {
+            true => Arrived::Packet(from),
+            false => Arrived::Foreign,
         }
-        self.neighbours.learn(source, from, now_ns);
-        Arrived::Packet
     }
 
-    fn arp(&mut self, body: &[u8], now_ns: u64) -> Arrived {
+    fn arp(&self, body: &[u8]) -> Arrived {
         let (Some(kind), Some(operation)) = (body.get(..6), body.get(6..8)) else {
             return Arrived::Foreign;
         };
         let (Some(sender), Some(source)) = (body.get(8..14).map(mac), ipv4(body, 14)) else {
             return Arrived::Foreign;
         };
-        let Some(target) = ipv4(body, 24) else {
-            return Arrived::Foreign;
-        };
-        if kind != ARP_KIND || target != self.address {
+        let is_asked = operation == REQUEST.to_be_bytes() && is_single(sender);
+        if kind != ARP_KIND || ipv4(body, 24) != Some(self.address) || !is_asked {
             return Arrived::Foreign;
         }
-        self.neighbours.learn(source, sender, now_ns);
-        Arrived::Arp(match operation == REQUEST.to_be_bytes() {
-            true => Some(self.arp_frame(REPLY, sender, source)),
-            false => None,
-        })
+        Arrived::Arp(self.arp_frame(REPLY, sender, source))
     }
 
-    /// The header of a frame with a packet for a host, or, when it is not known yet, the question to
-    /// send in its place. None for what no host sends.
-    pub(crate) fn departing(&self, packet: &[u8], now_ns: u64) -> Option<Departing> {
-        if packet.first()? >> 4 == 6 {
-            return self.departing_v6(packet, now_ns);
-        }
-        let to = ipv4(packet, 16)?;
-        Some(match self.neighbours.find(to, now_ns) {
-            Some(neighbour) => Departing::Header(self.header(neighbour, IPV4)),
-            None => Departing::Question(self.arp_frame(REQUEST, BROADCAST, to)),
-        })
-    }
-
-    fn departing_v6(&self, packet: &[u8], now_ns: u64) -> Option<Departing> {
-        let (from, to) = (ipv6(packet, 8)?, ipv6(packet, 24)?);
-        if !self.is_at_v6(from) {
+    /// The header of a frame with a packet for `to`. None for what no host sends, and when nobody is
+    /// known who could get it.
+    pub(crate) fn departing(&self, packet: &[u8], to: Mac) -> Option<[u8; HEADER_BYTES]> {
+        if to == [0; 6] {
             return None;
         }
-        Some(match self.neighbours.find(to, now_ns) {
-            Some(neighbour) => Departing::Header(self.header(neighbour, IPV6)),
-            None => Departing::Solicitation(ndp::solicitation((self.mac, from), to)),
-        })
+        match packet.first()? >> 4 {
+            4 if packet.len() >= IPV4_BYTES => Some(self.header(to, IPV4)),
+            6 if self.is_at_v6(ipv6(packet, 8)?) => Some(self.header(to, IPV6)),
+            _ => None,
+        }
     }
 
     /// Frames that tell everybody our addresses of IPv6, unasked (RFC 4861, section 7.2.6).
@@ -248,15 +212,9 @@ impl Ethernet {
     }
 }
 
-/// What goes out for a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Departing {
-    /// The packet, behind this header.
-    Header([u8; HEADER_BYTES]),
-    /// A question for the host's address; the packet is lost, and TCP repeats what matters.
-    Question([u8; ARP_FRAME_BYTES]),
-    /// The same by neighbour discovery.
-    Solicitation([u8; NEIGHBOUR_FRAME_BYTES]),
+/// Whether this is the address of one interface: neither a group's nor nobody's.
+fn is_single(mac: Mac) -> bool {
+    mac[0] & 1 == 0 && mac != [0; 6]
 }
 
 fn mac(bytes: &[u8]) -> Mac {
@@ -284,7 +242,6 @@ mod tests {
     const THEIRS: Mac = [2, 0, 0, 0, 0, 2];
     const US: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 1);
     const THEM: Ipv4Addr = Ipv4Addr::new(10, 7, 0, 2);
-    const S: u64 = 1_000_000_000;
 
     fn ours() -> Ethernet {
         Ethernet::new(OURS, US)
@@ -303,41 +260,32 @@ mod tests {
     }
 
     #[test]
-    fn two_hosts_find_each_other_by_a_question_and_its_answer() {
-        let (mut we, mut they) = (ours(), Ethernet::new(THEIRS, THEM));
-        let Some(Departing::Question(question)) = they.departing(&packet(THEM, US), 0) else {
-            panic!("they know us already");
-        };
+    fn who_asks_for_the_address_gets_it_and_packets_go_back_the_way_they_came() {
+        let (we, they) = (ours(), Ethernet::new(THEIRS, THEM));
+        let question = they.arp_frame(REQUEST, BROADCAST, US);
         let (header, body) = split(&question);
-        let Arrived::Arp(Some(answer)) = we.arrived(header, body, 0) else {
+        let Arrived::Arp(answer) = we.arrived(header, body) else {
             panic!("no answer");
         };
+        assert_eq!(answer[..6], THEIRS);
+        assert_eq!(answer[6..12], OURS);
+        assert_eq!(answer[HEADER_BYTES + 14..][..4], US.octets());
+        // An answer is no question.
         let (header, body) = split(&answer);
-        assert_eq!(they.arrived(header, body, 0), Arrived::Arp(None));
-        // Both know each other now.
-        let header = |from: &Ethernet, to| match from.departing(&packet(US, to), 0) {
-            Some(Departing::Header(header)) => header,
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(header(&they, US)[..6], OURS);
-        assert_eq!(header(&we, THEM)[..6], THEIRS);
-    }
+        assert_eq!(they.arrived(header, body), Arrived::Foreign);
 
-    #[test]
-    fn a_packet_for_us_is_taken_and_its_sender_is_known() {
-        let (mut we, they) = (ours(), Ethernet::new(THEIRS, THEM));
         let header = they.header(OURS, IPV4);
-        assert_eq!(we.arrived(&header, &packet(THEM, US), 0), Arrived::Packet);
-        assert!(matches!(
-            we.departing(&packet(US, THEM), S),
-            Some(Departing::Header(_))
-        ));
-        // After a while it is asked again, for another machine may have that address.
-        let later = neighbours::LIFE_NS + S;
-        assert!(matches!(
-            we.departing(&packet(US, THEM), later),
-            Some(Departing::Question(_))
-        ));
+        let arrived = we.arrived(&header, &packet(THEM, US));
+        assert_eq!(arrived, Arrived::Packet(THEIRS));
+        let header = we.departing(&packet(US, THEM), THEIRS).unwrap();
+        assert_eq!(header, we.header(THEIRS, IPV4));
+        // Nobody came from nowhere, and no packet goes there.
+        assert_eq!(we.departing(&packet(US, THEM), [0; 6]), None);
+        for from in [[0; 6], BROADCAST, [3, 0, 0, 0, 0, 1]] {
+            let mut header = they.header(OURS, IPV4);
+            header[6..12].copy_from_slice(&from);
+            assert_eq!(we.arrived(&header, &packet(THEM, US)), Arrived::Foreign);
+        }
     }
 
     #[test]
@@ -354,32 +302,27 @@ mod tests {
         let whole = sum + checksum;
         assert_eq!((whole & 0xffff) + (whole >> 16), 0xffff);
         // Others learn nothing wrong from it, and do not answer.
-        let mut they = Ethernet::new(THEIRS, THEM);
-        assert_eq!(they.arrived(header, packet, 0), Arrived::Foreign);
+        let they = Ethernet::new(THEIRS, THEM);
+        assert_eq!(they.arrived(header, packet), Arrived::Foreign);
     }
 
     #[test]
     fn what_is_for_others_or_broken_is_foreign() {
-        let (mut we, they) = (ours(), Ethernet::new(THEIRS, THEM));
-        let foreign = |we: &mut Ethernet, header: [u8; HEADER_BYTES], body: &[u8]| {
-            assert_eq!(we.arrived(&header, body, 0), Arrived::Foreign);
+        let (we, they) = (ours(), Ethernet::new(THEIRS, THEM));
+        let foreign = |header: [u8; HEADER_BYTES], body: &[u8]| {
+            assert_eq!(we.arrived(&header, body), Arrived::Foreign);
         };
+        foreign(they.header([2, 0, 0, 0, 0, 9], IPV4), &packet(THEM, US));
         foreign(
-            &mut we,
-            they.header([2, 0, 0, 0, 0, 9], IPV4),
-            &packet(THEM, US),
-        );
-        foreign(
-            &mut we,
             they.header(OURS, IPV4),
             &packet(THEM, Ipv4Addr::new(10, 7, 0, 9)),
         );
-        foreign(&mut we, they.header(BROADCAST, IPV4), &packet(THEM, US));
-        foreign(&mut we, they.header(OURS, 0x86dd), &packet(THEM, US));
+        foreign(they.header(BROADCAST, IPV4), &packet(THEM, US));
+        foreign(they.header(OURS, 0x86dd), &packet(THEM, US));
         let question = they.arp_frame(REQUEST, BROADCAST, Ipv4Addr::new(10, 7, 0, 9));
         let (header, body) = split(&question);
-        foreign(&mut we, *header, body);
-        assert_eq!(we.departing(&[0; 19], 0), None);
+        foreign(*header, body);
+        assert_eq!(we.departing(&[0; 19], THEIRS), None);
     }
 
     #[test]
@@ -394,7 +337,7 @@ mod tests {
             (bits >> 33) as usize
         };
         for _ in 0..20_000 {
-            let mut we = ours();
+            let we = ours();
             let mut frame = match next() % 2 {
                 0 => they.arp_frame(REQUEST, BROADCAST, US).to_vec(),
                 _ => [&they.header(OURS, IPV4)[..], &packet(THEM, US)].concat(),
@@ -405,7 +348,7 @@ mod tests {
             }
             frame.truncate(HEADER_BYTES + next() % (frame.len() - HEADER_BYTES + 1));
             let (header, body) = split(&frame);
-            if let Arrived::Arp(Some(answer)) = we.arrived(header, body, 0) {
+            if let Arrived::Arp(answer) = we.arrived(header, body) {
                 assert_eq!(answer[6..12], OURS);
                 assert_eq!(answer[HEADER_BYTES + 14..][..4], US.octets());
             }

@@ -1,7 +1,8 @@
-//! Neighbour discovery (RFC 4861): who has an address of IPv6, and where. The two messages that ask
-//! and answer; routers, redirects and made-up addresses are not for a host of a fixed address.
+//! Neighbour discovery (RFC 4861): who has an address of IPv6, and where. Who asks is answered; routers,
+//! redirects and made-up addresses are not for a host of a fixed address, and it never asks itself.
 
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
 
 use brigade_link::checksum;
 
@@ -17,8 +18,11 @@ pub(crate) const NEIGHBOUR_FRAME_BYTES: usize = HEADER_BYTES + IPV6_BYTES + MESS
 const PROTOCOL_ICMP_V6: u8 = 58;
 /// What no router has forwarded (RFC 4861, section 7.1).
 const HOPS: u8 = 255;
+/// From the solicitation of a router to the redirect.
+const DISCOVERY: RangeInclusive<u8> = 133..=137;
 const SOLICITATION: u8 = 135;
 const ADVERTISEMENT: u8 = 136;
+#[cfg(test)]
 const OPTION_SOURCE: u8 = 1;
 const OPTION_TARGET: u8 = 2;
 /// An answer to a question; it counts more than what was known before.
@@ -26,17 +30,9 @@ const SOLICITED: u8 = 0x40;
 const OVERRIDE: u8 = 0x20;
 const EVERYBODY: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 1);
 
-/// What a neighbour says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Neighbour {
-    /// It asks who has this address.
-    Wanted(Ipv6Addr),
-    /// Who has this address is there.
-    Is(Ipv6Addr, Mac),
-}
-
-/// Reads a packet's message; none if it is something else or not as it should be.
-pub(super) fn parse(packet: &[u8]) -> Option<Neighbour> {
+/// Whose address a packet asks for; none if it is something else or not as it should be (RFC 4861,
+/// section 7.1.1).
+pub(super) fn wanted(packet: &[u8]) -> Option<Ipv6Addr> {
     let fixed: &[u8; IPV6_BYTES] = packet.first_chunk()?;
     if fixed[0] >> 4 != 6 || fixed[6] != PROTOCOL_ICMP_V6 || fixed[7] != HOPS {
         return None;
@@ -45,30 +41,33 @@ pub(super) fn parse(packet: &[u8]) -> Option<Neighbour> {
     let packet = packet.get(..IPV6_BYTES + length)?;
     let (message, code) = (*packet.get(IPV6_BYTES)?, *packet.get(IPV6_BYTES + 1)?);
     let target = ipv6(packet, IPV6_BYTES + 8)?;
-    if code != 0 || target.is_multicast() || !checksum::is_right(packet, IPV6_BYTES) {
+    if message != SOLICITATION || code != 0 || !checksum::is_right(packet, IPV6_BYTES) {
         return None;
     }
-    let option = option(packet.get(IPV6_BYTES + 24..)?)?;
-    match (message, option) {
-        (SOLICITATION, _) => Some(Neighbour::Wanted(target)),
-        (ADVERTISEMENT, Some(mac)) => Some(Neighbour::Is(target, mac)),
-        _ => None,
-    }
+    let (source, destination) = (ipv6(packet, 8)?, ipv6(packet, 24)?);
+    // Whoever wants to take the address has none yet, and asks those who may have it.
+    let is_proper = !source.is_unspecified() || destination == solicited_group(target);
+    let is_one = !source.is_multicast() && !target.is_multicast();
+    let options = packet.get(IPV6_BYTES + 24..)?;
+    (is_proper && is_one && are_whole(options)).then_some(target)
 }
 
-/// The address of the target's interface among the options, if it is there; none when an option has
-/// no length.
-fn option(mut options: &[u8]) -> Option<Option<Mac>> {
-    let mut found = None;
-    while let [kind, length, ..] = *options {
+/// Whether this is a message of neighbour discovery at all, which nobody behind this stage wants.
+pub(super) fn is_discovery(packet: &[u8]) -> bool {
+    let kind = packet.get(IPV6_BYTES).copied().unwrap_or(0);
+    packet.get(6) == Some(&PROTOCOL_ICMP_V6) && DISCOVERY.contains(&kind)
+}
+
+/// Whether all options have a length, and end where the packet does.
+fn are_whole(mut options: &[u8]) -> bool {
+    while let [_, length, ..] = *options {
         let length = usize::from(length) * 8;
-        let option = options.get(..length).filter(|_| length > 0)?;
-        if kind == OPTION_TARGET && length == 8 {
-            found = option[2..].try_into().ok();
+        if length == 0 || length > options.len() {
+            return false;
         }
         options = &options[length..];
     }
-    Some(found)
+    options.is_empty()
 }
 
 /// The frame that answers who asked.
@@ -86,6 +85,7 @@ pub(super) fn advertisement(
 }
 
 /// The frame that asks who has an address.
+#[cfg(test)]
 pub(super) fn solicitation(
     (mac, address): (Mac, Ipv6Addr),
     target: Ipv6Addr,
