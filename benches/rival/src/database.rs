@@ -50,7 +50,7 @@ impl Database {
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         let set = |name: &str, value: &dyn ToSql| connection.pragma_update(None, name, value);
-        set("temp_store", &"MEMORY")?;
+        set("temp_store", &"FILE")?;
         set("page_size", &4096)?;
         // Exclusive before the first access: the log's index is in memory then.
         set("locking_mode", &"EXCLUSIVE")?;

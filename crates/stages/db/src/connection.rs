@@ -142,7 +142,7 @@ pub fn open(
 
 fn set_pragmas(connection: &Connection, options: &Options) -> Result<()> {
     let set = |name: &str, value: &dyn rusqlite::ToSql| connection.pragma_update(None, name, value);
-    set("temp_store", &"MEMORY")?;
+    set("temp_store", &"FILE")?;
     set("page_size", &PAGE_BYTES)?;
     // Exclusive before the first access: the log's index is in memory then.
     set("locking_mode", &"EXCLUSIVE")?;

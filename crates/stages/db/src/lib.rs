@@ -39,6 +39,7 @@ mod order;
 mod reads;
 mod stage;
 mod state;
+mod temporary;
 mod vfs;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ use crate::connection::{self, Guard, Options, Pause};
 use crate::disk::Disk;
 use crate::file::Files;
 use crate::folder::{self, Folder, FolderError};
+use crate::temporary::TEMPORARY_BYTES_MAX;
 use crate::vfs::Vfs;
 
 /// How a batch ended, and what of the page its reply takes.
@@ -125,10 +126,17 @@ impl<D: Disk + 'static> Session<D> {
             SqlKind::WriteFile => self.file(work, |folder, disk, name, content| {
                 folder.write(disk, name, content).map(|()| 0)
             }),
-            kind => self.on_connection(
-                |runner| runner.run(kind, work.payload, page),
-                |done| matches!(done, Err(refusal) if refusal.is_fault()),
-            )?,
+            kind => {
+                self.vfs.temporary().take_exceeded();
+                let done = self.on_connection(
+                    |runner| runner.run(kind, work.payload, page),
+                    |done| matches!(done, Err(refusal) if refusal.is_fault()),
+                )?;
+                match self.vfs.temporary().take_exceeded() {
+                    true => done.map_err(|_| too_much()),
+                    false => done,
+                }
+            }
         }
     }
 
@@ -206,6 +214,13 @@ impl<D: Disk + 'static> Session<D> {
             DbError::Close(error)
         })
     }
+}
+
+fn too_much() -> Refusal {
+    let most = TEMPORARY_BYTES_MAX >> 20;
+    Refusal::invalid(format!(
+        "it sorts or gathers more than {most} MiB at once; ask for fewer rows (WHERE, LIMIT), or give it an index"
+    ))
 }
 
 /// Writes as much of `message` as fits, in whole characters; gives its bytes.

@@ -1,9 +1,8 @@
 //! The file layer that SQLite calls: C on one side, [`Files`] on the other.
 //!
 //! Each instance registers under a name of its own, never as the default, and is used from the
-//! thread that made it only. Only a database, its log and its journal can be opened: a temporary
-//! file is refused, because temporary things live in memory. Nothing here reaches the host's file
-//! system.
+//! thread that made it only. Only a database, its log and its journal can be opened, and temporary
+//! files, which are memory ([`crate::temporary`]). Nothing here reaches the host's file system.
 //!
 //! # Safety
 //! The C callbacks are called by SQLite alone, with what its VFS contract promises: the VFS pointer
@@ -15,6 +14,7 @@ use std::cell::RefCell;
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::hash::{BuildHasher, RandomState};
 use std::ptr::{self, NonNull};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::ThreadId;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -24,6 +24,7 @@ use rusqlite::ffi;
 use crate::DbError;
 use crate::disk::Disk;
 use crate::file::{FileError, Files, Role};
+use crate::temporary::{self, Budget, OpenTemporary};
 
 const PATH_BYTES_MAX: c_int = 512;
 const SECTOR_BYTES: c_int = 4096;
@@ -35,9 +36,16 @@ static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 /// What the VFS's application pointer points to.
 struct Shared<D> {
     files: RefCell<Files<D>>,
+    temporary: Rc<Budget>,
     thread: ThreadId,
     name: CString,
 }
+
+/// Temporary files, of every kind that SQLite has.
+const TEMPORARY: c_int = ffi::SQLITE_OPEN_TEMP_DB
+    | ffi::SQLITE_OPEN_TRANSIENT_DB
+    | ffi::SQLITE_OPEN_TEMP_JOURNAL
+    | ffi::SQLITE_OPEN_SUBJOURNAL;
 
 /// A registered VFS. Dropping it unregisters it; no connection may be open on it then.
 pub struct Vfs<D: Disk> {
@@ -60,6 +68,7 @@ impl<D: Disk + 'static> Vfs<D> {
         let name = CString::new(format!("brigade-db-{number}")).unwrap_or_default();
         let shared = Shared {
             files: RefCell::new(files),
+            temporary: Rc::default(),
             thread: std::thread::current().id(),
             name,
         };
@@ -91,6 +100,11 @@ impl<D: Disk + 'static> Vfs<D> {
         &self.shared().files
     }
 
+    /// What its temporary files may take.
+    pub fn temporary(&self) -> &Budget {
+        &self.shared().temporary
+    }
+
     fn shared(&self) -> &Shared<D> {
         // SAFETY: allocated by `register`, freed only by `drop`, and only shared references to
         // it are ever made.
@@ -113,7 +127,7 @@ impl<D: Disk> Drop for Vfs<D> {
 fn table<D: Disk + 'static>(name: *const c_char, shared: *mut c_void) -> ffi::sqlite3_vfs {
     ffi::sqlite3_vfs {
         iVersion: 2,
-        szOsFile: size_of::<OpenFile<D>>() as c_int,
+        szOsFile: size_of::<OpenFile<D>>().max(size_of::<OpenTemporary>()) as c_int,
         mxPathname: PATH_BYTES_MAX,
         pNext: ptr::null_mut(),
         zName: name,
@@ -175,18 +189,18 @@ fn code<T>(result: Result<T, FileError>, failed: c_int) -> c_int {
     }
 }
 
-/// The files of a VFS, unless it is called from a thread that they do not belong to.
+/// What belongs to a VFS, unless it is called from a thread that it does not belong to.
 ///
 /// # Safety
 /// `vfs` is a table that [`Vfs::register`] made and that is registered.
-unsafe fn files_of<'a, D: Disk>(vfs: *mut ffi::sqlite3_vfs) -> Option<&'a RefCell<Files<D>>> {
+unsafe fn shared_of<'a, D: Disk>(vfs: *mut ffi::sqlite3_vfs) -> Option<&'a Shared<D>> {
     // SAFETY: by the contract of this function the table is alive and not changed by anyone.
     let shared = unsafe { (*vfs).pAppData }.cast::<Shared<D>>();
     // SAFETY: `register` set it to a `Shared<D>` (the table's functions have the same `D`) that
     // lives as long as the table is registered, and to which no exclusive reference exists.
     let shared = unsafe { &*shared };
     // Opening through the name from elsewhere would race with the owner.
-    (shared.thread == std::thread::current().id()).then_some(&shared.files)
+    (shared.thread == std::thread::current().id()).then_some(shared)
 }
 
 /// Runs `operation` on the file that SQLite names.
@@ -210,13 +224,13 @@ unsafe fn on_file<D: Disk, T>(
 /// one that is not UTF-8.
 ///
 /// # Safety
-/// As for [`files_of`]; and `path` is null, or a C string that lives while the result is used.
+/// As for [`shared_of`]; and `path` is null, or a C string that lives while the result is used.
 unsafe fn named<'a, D: Disk>(
     vfs: *mut ffi::sqlite3_vfs,
     path: *const c_char,
 ) -> Option<(&'a RefCell<Files<D>>, &'a str)> {
     // SAFETY: by the contract of this function.
-    let files = unsafe { files_of::<D>(vfs) }?;
+    let files = &unsafe { shared_of::<D>(vfs) }?.files;
     if path.is_null() {
         return None;
     }
@@ -235,6 +249,19 @@ unsafe extern "C" fn open<D: Disk + 'static>(
     // SAFETY: SQLite passes memory of `szOsFile` bytes. Without methods, SQLite does not close a
     // file that could not be opened.
     unsafe { (*file).pMethods = ptr::null() };
+    if flags & TEMPORARY != 0 {
+        // SAFETY: SQLite calls this with the registered table.
+        let Some(shared) = (unsafe { shared_of::<D>(vfs) }) else {
+            return ffi::SQLITE_CANTOPEN;
+        };
+        // SAFETY: SQLite passes `szOsFile` writable bytes, aligned to eight: as many as that takes.
+        unsafe { temporary::open(file, Rc::clone(&shared.temporary)) };
+        // SAFETY: null, or it points to an int of SQLite's.
+        if let Some(out) = unsafe { flags_out.as_mut() } {
+            *out = flags;
+        }
+        return ffi::SQLITE_OK;
+    }
     let role = match flags {
         flags if flags & ffi::SQLITE_OPEN_MAIN_DB != 0 => Role::Database,
         flags if flags & ffi::SQLITE_OPEN_WAL != 0 => Role::Wal,

@@ -65,6 +65,25 @@ fn sorts_and_temporary_tables_stay_in_memory() {
 }
 
 #[test]
+fn temporary_space_is_bounded_and_the_next_statement_has_it_again() {
+    let mut session = session(&MemoryDisk::new());
+    let sorted = |rows: u32| {
+        format!(
+            "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {rows}),
+             s AS (SELECT i FROM n ORDER BY randomblob(100000) LIMIT 1000000)
+             SELECT count(*) FROM s"
+        )
+    };
+    for _ in 0..3 {
+        assert_eq!(session.number(&sorted(500)), 500);
+        let (status, message) = session.refused(Read, &[(&sorted(1000), &[])]);
+        assert_eq!(status, SqlStatus::Invalid);
+        assert!(message.contains("64 MiB"), "{message}");
+    }
+    session.check_integrity();
+}
+
+#[test]
 fn a_long_statement_pauses_and_can_be_given_up() {
     let pauses = Arc::new(AtomicU64::new(0));
     let counter = Arc::clone(&pauses);
