@@ -74,9 +74,15 @@ impl Bench {
         }
     }
 
+    /// A tag that no other request has.
+    pub fn tag(&mut self) -> u64 {
+        self.next_tag += 1;
+        self.next_tag
+    }
+
     /// Sends a batch; gives its tag.
     pub fn batch(&mut self, kind: SqlKind, batch: &[u8]) -> u64 {
-        self.next_tag += 1;
+        self.tag();
         let mut timings = Timings::default();
         timings.add(Hop::Http, 3, 4);
         let length_bytes = batch.len() as u32;

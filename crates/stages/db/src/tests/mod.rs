@@ -8,6 +8,7 @@ mod fs_double;
 mod groups;
 mod limits;
 mod order;
+mod reads;
 mod reserves;
 mod stage;
 
