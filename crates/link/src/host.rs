@@ -125,7 +125,10 @@ impl Host {
         let mut segment_bytes_v6 = None;
         let set = match socket {
             Some(socket) => {
+                // Later it would be somebody else's, or of no effect.
+                let state = socket.tcp().state();
                 if split_bytes.is_some()
+                    && matches!(state, tcp::State::Listen | tcp::State::SynSent)
                     && let Some(taken) = flow::segment_bytes_max_v6(packet)
                 {
                     socket.segment_bytes_v6 = self.segment_bytes_v6(taken);

@@ -23,7 +23,7 @@ const LOOKS_PER_PAUSE: u32 = 8;
 /// Set-up (indexes, first rows) may take so many times the steps of a request.
 const SCRIPT_FACTOR: i64 = 1000;
 /// Settings that the stage depends on; a script may not change them.
-const FIXED_PRAGMAS: [&str; 8] = [
+const FIXED_PRAGMAS: [&str; 9] = [
     "hard_heap_limit",
     "journal_mode",
     "locking_mode",
@@ -31,6 +31,7 @@ const FIXED_PRAGMAS: [&str; 8] = [
     "synchronous",
     "temp_store",
     "temp_store_directory",
+    "threads",
     "trusted_schema",
 ];
 

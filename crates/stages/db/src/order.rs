@@ -6,7 +6,8 @@
 //!   runs     R R (W W W) ...      a read is answered before the group's flush, not after it
 //! ```
 //!
-//! A read passes at most [`READS_AHEAD_MAX`] times, so a group waits for no more than that. What is
+//! A read passes at most [`READS_AHEAD_MAX`] times, so a group waits for no more than that, and for the files
+//! of one cohort that are read beside the coroutine. What is
 //! neither read nor write (a script, a file that is written) runs after all that came before it.
 
 use brigade_messages::bookstore_db::SqlKind;

@@ -294,13 +294,14 @@ impl DbStage {
     fn next_batches(&mut self, io: &mut Io<'_>) -> Option<Reply> {
         let mut next = std::mem::take(&mut self.batches);
         while next.is_empty() {
-            // Files must not change, nor be closed, under those who read them.
-            if self.file.is_some() && !self.reads.is_empty() {
-                self.batches = next;
-                return None;
+            if let Some(file) = self.file.take() {
+                self.file_in_turn(io, file, &mut next);
+                if self.file.is_some() && next.is_empty() {
+                    self.batches = next;
+                    return None;
+                }
             }
-            next.extend(self.file.take());
-            if next.is_empty() && !self.order.ready(&mut next) {
+            if next.is_empty() && self.file.is_none() && !self.order.ready(&mut next) {
                 match self.take(io) {
                     Some(batch) => self.sort(io, batch),
                     None if self.order.group(&mut next) => {}
@@ -326,16 +327,38 @@ impl DbStage {
 
     /// Begins to read a file, or has a batch wait for its turn.
     fn sort(&mut self, io: &mut Io<'_>, batch: Batch) {
+        if let Some(batch) = self.begin_to_read(io, batch) {
+            let kind = SqlKind::from_word(batch.request.header().kind);
+            self.order.push(kind, batch);
+        }
+    }
+
+    /// Begins to read the file that a batch asks for, beside the coroutine; else gives it back.
+    fn begin_to_read(&mut self, io: &mut Io<'_>, batch: Batch) -> Option<Batch> {
         // What is late is refused in its turn.
-        let batch = match is_late(&batch, io.now_ns()) {
-            false => match self.reads.begin(batch, io.now_ns()) {
-                Ok(()) => return self.ask_for_pieces(io),
-                Err(batch) => batch,
-            },
-            true => batch,
+        if is_late(&batch, io.now_ns()) {
+            return Some(batch);
+        }
+        let begun = self.reads.begin(batch, io.now_ns());
+        if begun.is_ok() {
+            self.ask_for_pieces(io);
+        }
+        begun.err()
+    }
+
+    /// The turn of a file, which came for the coroutine: by now it may be one to read beside that. Else it
+    /// waits for those that are read, for files must not change, nor be closed, under who reads them; the
+    /// writes that came before it do not wait with it.
+    fn file_in_turn(&mut self, io: &mut Io<'_>, file: Batch, next: &mut Vec<Batch>) {
+        let Some(file) = self.begin_to_read(io, file) else {
+            return;
         };
-        let kind = SqlKind::from_word(batch.request.header().kind);
-        self.order.push(kind, batch);
+        if self.reads.is_empty() {
+            next.push(file);
+        } else {
+            self.file = Some(file);
+            self.order.group(next);
+        }
     }
 
     fn take(&self, io: &mut Io<'_>) -> Option<Batch> {

@@ -1,9 +1,18 @@
 //! SQLite's temporary files: what is left over when it sorts, groups or takes back more than its own
-//! buffers hold. They are memory, too, in chunks, and all of them together are bounded.
+//! buffers hold. They are memory, too, in chunks.
+//!
+//! Those of sorts and of tables that a statement makes for itself are bounded, all together. What it needs to
+//! take a statement back, and temporary tables, are not: a write within a group, whose savepoint notes
+//! more than the write alone would, must end as it would alone, and a commit must not fail in its middle.
 //!
 //! SQLite is told that temporary things belong into files (`temp_store=FILE`), because then it sorts rows
 //! within one buffer; told to keep them in memory, it allocates each row of a sort by itself, without
 //! bounds.
+//!
+//! # Safety
+//! The C callbacks are called by SQLite alone, with what its VFS contract promises: a file pointer was
+//! opened by [`open`] and is closed once, a connection and its files are used from one thread at a time
+//! (no workers: the pragma `threads` is fixed), and buffers have the length that is given with them.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
@@ -13,7 +22,7 @@ use std::rc::Rc;
 use rusqlite::ffi;
 
 const CHUNK_BYTES: usize = 64 << 10;
-/// All temporary files together, in bytes.
+/// All bounded temporary files together, in bytes.
 pub const TEMPORARY_BYTES_MAX: usize = 64 << 20;
 
 /// What the files of one VFS may still take.
@@ -56,10 +65,28 @@ impl Budget {
 struct Memory {
     chunks: Vec<Box<[u8]>>,
     size_bytes: usize,
-    budget: Rc<Budget>,
+    purpose: Purpose,
+}
+
+/// What a file is for.
+pub enum Purpose {
+    /// A sort, or a table that a statement makes for itself: within a budget.
+    Work(Rc<Budget>),
+    /// A temporary table.
+    Table,
+    /// What takes a statement back.
+    Undo,
 }
 
 impl Memory {
+    fn new(purpose: Purpose) -> Memory {
+        Memory {
+            chunks: Vec::new(),
+            size_bytes: 0,
+            purpose,
+        }
+    }
+
     /// Reads what there is, and says whether that was all.
     fn read(&self, offset_bytes: usize, mut buffer: &mut [u8]) -> bool {
         let mut at = offset_bytes;
@@ -82,8 +109,14 @@ impl Memory {
         let Some(end) = offset_bytes.checked_add(data.len()) else {
             return false;
         };
+        // It stays open as long as the database, and begins anew when nothing in it is needed any more.
+        if offset_bytes == 0 && matches!(self.purpose, Purpose::Undo) {
+            self.truncate(0);
+        }
         while self.chunks.len() * CHUNK_BYTES < end {
-            if !self.budget.take() {
+            if let Purpose::Work(budget) = &self.purpose
+                && !budget.take()
+            {
                 return false;
             }
             self.chunks.push(vec![0; CHUNK_BYTES].into());
@@ -105,7 +138,7 @@ impl Memory {
             return;
         }
         let kept = size_bytes.div_ceil(CHUNK_BYTES);
-        self.budget.give(self.chunks.len() - kept);
+        self.give_back(self.chunks.len() - kept);
         self.chunks.truncate(kept);
         if let Some(last) = self.chunks.last_mut()
             && !size_bytes.is_multiple_of(CHUNK_BYTES)
@@ -114,11 +147,17 @@ impl Memory {
         }
         self.size_bytes = size_bytes;
     }
+
+    fn give_back(&self, chunks: usize) {
+        if let Purpose::Work(budget) = &self.purpose {
+            budget.give(chunks);
+        }
+    }
 }
 
 impl Drop for Memory {
     fn drop(&mut self) {
-        self.budget.give(self.chunks.len());
+        self.give_back(self.chunks.len());
     }
 }
 
@@ -133,12 +172,8 @@ pub struct OpenTemporary {
 ///
 /// # Safety
 /// `file` points to writable memory, aligned to eight, of as many bytes as [`OpenTemporary`] has.
-pub unsafe fn open(file: *mut ffi::sqlite3_file, budget: Rc<Budget>) {
-    let memory = Box::into_raw(Box::new(Memory {
-        chunks: Vec::new(),
-        size_bytes: 0,
-        budget,
-    }));
+pub unsafe fn open(file: *mut ffi::sqlite3_file, purpose: Purpose) {
+    let memory = Box::into_raw(Box::new(Memory::new(purpose)));
     let base = ffi::sqlite3_file { pMethods: &METHODS };
     // SAFETY: by the contract of this function.
     unsafe {
@@ -278,11 +313,7 @@ mod tests {
     use super::*;
 
     fn memory(budget: &Rc<Budget>) -> Memory {
-        Memory {
-            chunks: Vec::new(),
-            size_bytes: 0,
-            budget: Rc::clone(budget),
-        }
+        Memory::new(Purpose::Work(Rc::clone(budget)))
     }
 
     #[test]
@@ -315,6 +346,23 @@ mod tests {
             assert!(read[there.len()..].iter().all(|byte| *byte == 0));
             assert_eq!(is_whole, there.len() == bytes);
             assert_eq!(file.size_bytes, twin.len());
+        }
+    }
+
+    #[test]
+    fn what_takes_back_begins_anew_at_its_beginning_and_a_table_does_not() {
+        for (purpose, size_bytes) in [
+            (Purpose::Undo, 3),
+            (Purpose::Table, TEMPORARY_BYTES_MAX + 2),
+        ] {
+            let mut file = Memory::new(purpose);
+            assert!(file.write(TEMPORARY_BYTES_MAX + 1, b"x"));
+            assert!(file.write(0, b"abc"));
+            assert_eq!(file.size_bytes, size_bytes);
+            assert_eq!(file.chunks.len(), size_bytes.div_ceil(CHUNK_BYTES));
+            let mut read = [9; 4];
+            assert_eq!(file.read(0, &mut read), size_bytes >= 4);
+            assert_eq!(&read, b"abc\0");
         }
     }
 

@@ -24,7 +24,7 @@ use rusqlite::ffi;
 use crate::DbError;
 use crate::disk::Disk;
 use crate::file::{FileError, Files, Role};
-use crate::temporary::{self, Budget, OpenTemporary};
+use crate::temporary::{self, Budget, OpenTemporary, Purpose};
 
 const PATH_BYTES_MAX: c_int = 512;
 const SECTOR_BYTES: c_int = 4096;
@@ -41,11 +41,17 @@ struct Shared<D> {
     name: CString,
 }
 
-/// Temporary files, of every kind that SQLite has.
-const TEMPORARY: c_int = ffi::SQLITE_OPEN_TEMP_DB
-    | ffi::SQLITE_OPEN_TRANSIENT_DB
-    | ffi::SQLITE_OPEN_TEMP_JOURNAL
-    | ffi::SQLITE_OPEN_SUBJOURNAL;
+/// What a temporary file is for: SQLite sorts into what it calls a temporary journal. None of another one.
+fn purpose(flags: c_int, budget: &Rc<Budget>) -> Option<Purpose> {
+    match flags {
+        flags if flags & ffi::SQLITE_OPEN_TEMP_DB != 0 => Some(Purpose::Table),
+        flags if flags & ffi::SQLITE_OPEN_SUBJOURNAL != 0 => Some(Purpose::Undo),
+        flags if flags & (ffi::SQLITE_OPEN_TRANSIENT_DB | ffi::SQLITE_OPEN_TEMP_JOURNAL) != 0 => {
+            Some(Purpose::Work(Rc::clone(budget)))
+        }
+        _ => None,
+    }
+}
 
 /// A registered VFS. Dropping it unregisters it; no connection may be open on it then.
 pub struct Vfs<D: Disk> {
@@ -249,13 +255,13 @@ unsafe extern "C" fn open<D: Disk + 'static>(
     // SAFETY: SQLite passes memory of `szOsFile` bytes. Without methods, SQLite does not close a
     // file that could not be opened.
     unsafe { (*file).pMethods = ptr::null() };
-    if flags & TEMPORARY != 0 {
-        // SAFETY: SQLite calls this with the registered table.
-        let Some(shared) = (unsafe { shared_of::<D>(vfs) }) else {
-            return ffi::SQLITE_CANTOPEN;
-        };
+    // SAFETY: SQLite calls this with the registered table.
+    let Some(shared) = (unsafe { shared_of::<D>(vfs) }) else {
+        return ffi::SQLITE_CANTOPEN;
+    };
+    if let Some(purpose) = purpose(flags, &shared.temporary) {
         // SAFETY: SQLite passes `szOsFile` writable bytes, aligned to eight: as many as that takes.
-        unsafe { temporary::open(file, Rc::clone(&shared.temporary)) };
+        unsafe { temporary::open(file, purpose) };
         // SAFETY: null, or it points to an int of SQLite's.
         if let Some(out) = unsafe { flags_out.as_mut() } {
             *out = flags;

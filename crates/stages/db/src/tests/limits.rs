@@ -7,7 +7,7 @@ use brigade_messages::bookstore_db::SqlKind::{Read, Script, Write};
 use brigade_messages::bookstore_db::SqlStatus;
 
 use super::disk_double::MemoryDisk;
-use super::{options, session};
+use super::{encode, options, session};
 use crate::state::Session;
 
 const ENDLESS: &str =
@@ -80,6 +80,52 @@ fn temporary_space_is_bounded_and_the_next_statement_has_it_again() {
         assert_eq!(status, SqlStatus::Invalid);
         assert!(message.contains("64 MiB"), "{message}");
     }
+    session.check_integrity();
+}
+
+/// What takes a statement back is no part of that space: neither while it is needed nor afterwards.
+#[test]
+fn large_writes_leave_the_space_of_sorts_alone() {
+    let disk = MemoryDisk::new();
+    let mut session = session(&disk);
+    let rows = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)
+                INSERT INTO t SELECT i, randomblob(3900) FROM n";
+    session.ok(
+        Script,
+        &[
+            ("CREATE TABLE t (a INTEGER PRIMARY KEY, b UNIQUE)", &[]),
+            (rows, &[]),
+        ],
+    );
+    // 80 MB of old pages are noted, and taken back.
+    let all =
+        "UPDATE t SET b = CASE a WHEN 20000 THEN (SELECT b FROM t WHERE a = 1) ELSE b || x'00' END";
+    let (status, message) = session.refused(Write, &[(all, &[])]);
+    assert_eq!(status, SqlStatus::Constraint, "{message}");
+    assert_eq!(
+        session.number("SELECT count(*) FROM t WHERE length(b) = 3900"),
+        20_000
+    );
+    let group = [
+        all.replace(
+            "CASE a WHEN 20000 THEN (SELECT b FROM t WHERE a = 1) ELSE b || x'00' END",
+            "b || x'00'",
+        ),
+        "INSERT INTO t VALUES (20001, 1)".into(),
+    ];
+    let group: Vec<_> = group.iter().map(|sql| encode(&[(sql, &[])])).collect();
+    for (status, message) in session.send_group(&group) {
+        assert_eq!(
+            status,
+            SqlStatus::Ok,
+            "{}",
+            String::from_utf8_lossy(&message)
+        );
+    }
+    let sorted = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500),
+                  s AS (SELECT i FROM n ORDER BY randomblob(100000) LIMIT 1000000)
+                  SELECT count(*) FROM s";
+    assert_eq!(session.number(sorted), 500);
     session.check_integrity();
 }
 

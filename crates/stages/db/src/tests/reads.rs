@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use brigade_messages::Hop;
-use brigade_messages::bookstore_db::SqlKind::{self, Read, ReadFile, Script, WriteFile};
+use brigade_messages::bookstore_db::SqlKind::{self, Read, ReadFile, Script, Write, WriteFile};
 use brigade_messages::bookstore_db::{SqlRequest, SqlStatus};
 use brigade_messages::db_fs::FsKind;
 
@@ -104,6 +104,38 @@ fn sql_goes_on_while_a_file_is_read() {
     assert_eq!(bench.reply().unwrap().0.tag, tag);
     bench.settle();
     assert_eq!(bench.reply().unwrap().2, content(10_000, 0));
+}
+
+#[test]
+fn more_files_than_are_read_at_a_time_hold_up_neither_each_other_nor_what_came_before() {
+    let names: Vec<String> = (0..20).map(|number| format!("f{number}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut bench = with_files(&names);
+    bench.run(Script, &encode(&[("CREATE TABLE t (a)", &[])]));
+    bench.seen.clear();
+    // The write is taken with the files, which pass it; then those that are too many wait.
+    let write = bench.batch(Write, &encode(&[("INSERT INTO t VALUES (1)", &[])]));
+    let tags: Vec<u64> = names
+        .iter()
+        .map(|name| bench.file(ReadFile, name, b""))
+        .collect();
+    bench.harness.run_until_idle().unwrap();
+    bench.serve();
+    let kinds = bench.kinds_seen();
+    assert!(kinds.contains(&FsKind::Write), "the write waits: {kinds:?}");
+    bench.settle();
+    assert!(!bench.kinds_seen().contains(&FsKind::Open));
+    let mut answered = Vec::new();
+    while let Some((header, status, bytes)) = bench.reply() {
+        assert_eq!(status, SqlStatus::Ok);
+        if let Some(number) = tags.iter().position(|tag| *tag == header.tag) {
+            assert_eq!(bytes, content(10_000, number as u8));
+        }
+        answered.push(header.tag);
+    }
+    assert_eq!(answered.len(), 21);
+    assert!(answered.contains(&write));
+    assert_eq!(bench.harness.pages_missing(), 0);
 }
 
 #[test]
