@@ -54,36 +54,41 @@ pub struct Segment {
 pub enum Parsed {
     /// A TCP segment.
     Tcp(Segment),
-    /// Another protocol, or a segment too damaged to be anyone's.
+    /// ICMP: an echo wants its reply.
+    Icmp,
+    /// Another protocol, or a segment too damaged to be anyone's: at most an error answers it.
     Other,
 }
 
 const FIN_SYN_RST_ACK: u8 = 0x17;
 const SYN: u8 = 0x02;
 const PROTOCOL_TCP: u8 = 6;
+const PROTOCOL_ICMP: u8 = 1;
+const PROTOCOL_ICMP_V6: u8 = 58;
 /// The option's number, and what holds without it.
 const SEGMENT_BYTES_MAX: u8 = 2;
 const SEGMENT_BYTES_V6: u16 = 1220;
 const MORE_FRAGMENTS_AND_OFFSET: u16 = 0x3fff;
 const IPV6_BYTES: usize = 40;
-/// The extension header of a fragment (RFC 8200, section 4.5).
-const FRAGMENT: u8 = 44;
+/// The extension headers of IPv6 (RFC 8200, section 4), of a fragment among them: nothing that is meant
+/// for a server of TCP has one, and what stands behind it is not looked for.
+const EXTENSIONS: [u8; 5] = [0, 43, 44, 51, 60];
 
 /// Looks whose packet it is; `None` for what must be dropped: not IP, lengths that contradict
-/// each other, a fragment. Checksums are left to smoltcp, or to [`is_sound`].
+/// each other, a fragment, an extension header of IPv6. Checksums are left to smoltcp, or to [`is_sound`].
 pub fn parse(packet: &[u8]) -> Option<Parsed> {
     let (header_bytes, end) = bounds(packet)?;
     let segment = packet.get(header_bytes..end)?;
-    let (protocol, source, destination) = match header_bytes {
-        IPV6_BYTES if packet[0] >> 4 == 6 => {
-            (packet[6], v6(packet, 8)?.into(), v6(packet, 24)?.into())
-        }
-        _ => (packet[9], v4(packet, 12)?.into(), v4(packet, 16)?.into()),
+    let is_v6 = packet[0] >> 4 == 6;
+    let (protocol, source, destination) = match is_v6 {
+        true => (packet[6], v6(packet, 8)?.into(), v6(packet, 24)?.into()),
+        false => (packet[9], v4(packet, 12)?.into(), v4(packet, 16)?.into()),
     };
-    if protocol != PROTOCOL_TCP {
-        return Some(Parsed::Other);
-    }
-    Some(tcp(segment, source, destination).map_or(Parsed::Other, Parsed::Tcp))
+    Some(match (protocol, is_v6) {
+        (PROTOCOL_TCP, _) => tcp(segment, source, destination).map_or(Parsed::Other, Parsed::Tcp),
+        (PROTOCOL_ICMP, false) | (PROTOCOL_ICMP_V6, true) => Parsed::Icmp,
+        _ => Parsed::Other,
+    })
 }
 
 /// Whether the TCP checksum of a packet is right that [`parse`] takes for a segment.
@@ -97,7 +102,7 @@ pub fn is_sound(packet: &[u8]) -> bool {
 /// Where the header of IP ends, and where the packet does.
 fn bounds(packet: &[u8]) -> Option<(usize, usize)> {
     let first = *packet.first()?;
-    let (header_bytes, end, is_fragment) = match first >> 4 {
+    let (header_bytes, end, is_more) = match first >> 4 {
         4 => (
             usize::from(first & 0x0f) * 4,
             usize::from(word(packet, 2)?),
@@ -106,12 +111,12 @@ fn bounds(packet: &[u8]) -> Option<(usize, usize)> {
         6 => (
             IPV6_BYTES,
             IPV6_BYTES + usize::from(word(packet, 4)?),
-            *packet.get(6)? == FRAGMENT,
+            EXTENSIONS.contains(packet.get(6)?),
         ),
         _ => return None,
     };
     let is_whole = header_bytes >= 20 && header_bytes <= end && end <= packet.len();
-    (is_whole && !is_fragment).then_some((header_bytes, end))
+    (is_whole && !is_more).then_some((header_bytes, end))
 }
 
 /// The largest segment that the sender of this packet takes, if that is an opening segment (SYN) of
@@ -243,9 +248,13 @@ mod tests {
             assert_eq!(parse(&whole[..length]), None, "cut to {length} bytes");
         }
         let mut other = whole;
-        other[6] = FRAGMENT;
-        assert_eq!(parse(&other), None);
+        for extension in EXTENSIONS {
+            other[6] = extension;
+            assert_eq!(parse(&other), None);
+        }
         other[6] = 58;
+        assert_eq!(parse(&other), Some(Parsed::Icmp));
+        other[6] = 17;
         assert_eq!(parse(&other), Some(Parsed::Other));
     }
 

@@ -71,6 +71,9 @@ pub struct Way {
 /// Timers handled in one visit at most; the rest is due in the next one.
 const TIMERS_PER_VISIT: usize = 64;
 
+/// Errors of ICMP sent in a second at most.
+const ERRORS_PER_S: u32 = 100;
+
 /// A keep-alive probe is sent after this part of the timeout.
 const PROBES_PER_TIMEOUT: u64 = 3;
 
@@ -104,6 +107,25 @@ pub struct Tcp {
     /// What initial sequence numbers follow from: a secret, and how many there were.
     seeds: RandomState,
     openings: u64,
+    errors: Errors,
+}
+
+/// Errors of ICMP that were sent lately. Whoever forges his address must not have them sent elsewhere
+/// without end (RFC 4443, section 2.4).
+#[derive(Default)]
+struct Errors {
+    since_ns: u64,
+    sent: u32,
+}
+
+impl Errors {
+    fn may_send(&mut self, now_ns: u64) -> bool {
+        if now_ns.saturating_sub(self.since_ns) >= 1_000_000_000 {
+            (self.since_ns, self.sent) = (now_ns, 0);
+        }
+        self.sent += u32::from(self.sent <= ERRORS_PER_S);
+        self.sent <= ERRORS_PER_S
+    }
 }
 
 impl Limits {
@@ -152,6 +174,7 @@ impl Tcp {
             counters: Counters::default(),
             seeds,
             openings: 0,
+            errors: Errors::default(),
             limits,
         }
     }
@@ -235,9 +258,13 @@ impl Tcp {
             return None;
         };
         out.toward(way.link);
-        let flow::Parsed::Tcp(segment) = parsed else {
-            self.host.receive(packet, None, now_ns, out);
-            return None;
+        let segment = match parsed {
+            flow::Parsed::Tcp(segment) => segment,
+            flow::Parsed::Other if !self.errors.may_send(now_ns) => return None,
+            flow::Parsed::Icmp | flow::Parsed::Other => {
+                self.host.receive(packet, None, now_ns, out);
+                return None;
+            }
         };
         if self.limits.offload && !way.is_local && !flow::is_sound(packet) {
             self.counters.malformed_total += 1;

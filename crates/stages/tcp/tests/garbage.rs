@@ -133,3 +133,42 @@ fn noise_does_no_harm() {
     }
     assert_eq!(world.tcp.connections(), 0);
 }
+
+/// A packet of UDP, which nobody here listens to.
+fn datagram() -> Vec<u8> {
+    let mut packet = vec![0; 40];
+    packet[..4].copy_from_slice(&[0x45, 0, 0, 40]);
+    packet[8..10].copy_from_slice(&[64, 17]);
+    packet[12..20].copy_from_slice(&[10, 7, 0, 2, 10, 7, 0, 1]);
+    packet[20..26].copy_from_slice(&[0x9c, 0x40, 0, 53, 0, 20]);
+    let sum = checksum(&packet[..20], 0);
+    packet[10..12].copy_from_slice(&sum.to_be_bytes());
+    packet
+}
+
+#[test]
+fn errors_are_bounded_and_pings_are_answered_all_the_same() {
+    let mut world = World::new(limits());
+    let mut echo = datagram();
+    echo[9] = 1;
+    echo[20..22].copy_from_slice(&[8, 0]);
+    for at in [10, 22] {
+        echo[at..at + 2].fill(0);
+    }
+    let sum = checksum(&echo[..20], 0);
+    echo[10..12].copy_from_slice(&sum.to_be_bytes());
+    let sum = checksum(&echo[20..], 0);
+    echo[22..24].copy_from_slice(&sum.to_be_bytes());
+    let answers = |world: &mut World, packet: &[u8], times: usize| {
+        for _ in 0..times {
+            world.tcp.packet(packet, world.now_ns, &mut world.to_client);
+        }
+        world.to_client.packets.drain(..).count()
+    };
+    for _ in 0..2 {
+        assert_eq!(answers(&mut world, &datagram(), 1000), 100);
+        assert_eq!(answers(&mut world, &datagram(), 1000), 0);
+        assert_eq!(answers(&mut world, &echo, 200), 200);
+        world.now_ns += S;
+    }
+}

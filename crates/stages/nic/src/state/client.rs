@@ -212,7 +212,7 @@ impl Clients {
         };
         let slot = match parsed {
             flow::Parsed::Tcp(segment) => self.slot_for(&segment),
-            flow::Parsed::Other => None,
+            flow::Parsed::Icmp | flow::Parsed::Other => None,
         };
         let Some(slot) = slot else {
             return self.host.receive(packet, None, now_ns, out);
