@@ -32,7 +32,8 @@ impl Tree {
             let kind = entry.file_type()?;
             if kind.is_dir() && !is_left_out(&name) {
                 self.read_folder(&entry.path(), &format!("{path}/"))?;
-            } else if kind.is_file() && is_text(&path) {
+            } else if kind.is_file() && is_text(&path) && name != ".git" {
+                // In a worktree of git that is a file, with a path of this machine in it.
                 let bytes = fs::read(entry.path())?;
                 self.files
                     .insert(path, String::from_utf8_lossy(&bytes).into_owned());

@@ -104,9 +104,14 @@ impl Tap {
 
     /// Has the kernel keep more frames than its usual 500 or 1,000 for who is busy with a long query:
     /// when thousands of clients come or go at once, a lost opening segment costs its client a second. Where
-    /// that is refused (it takes CAP_NET_ADMIN), the usual stays.
+    /// that is refused (it takes CAP_NET_ADMIN), the usual stays, and that is said.
     pub(crate) fn queue(name: &str, frames: usize) {
-        let _ = route::lengthen_queue(name, frames);
+        if let Err(refused) = route::lengthen_queue(name, frames) {
+            eprintln!(
+                "nic: {frames} frames are not to wait at {name}: {refused}; as many as before do, unless root says: \
+                 ip link set {name} txqueuelen {frames}"
+            );
+        }
     }
 
     /// Reads a frame: its header, and what follows; none when there is none. Gives the length of
