@@ -312,11 +312,14 @@ fn run_portal(args: &RunArgs, mut plan: Plan, stopper: &Stopper) -> Result<(), E
         );
     }
     if let Some(Nic::Xdp(interface)) = &args.nic {
-        println!("brigade: http://10.7.0.1/ at {interface}, for whoever is at its other end");
+        println!(
+            "brigade: http://10.7.0.1/ and http://[fd00:10:7::1]/ at {interface}, for whoever is at its other end, with \
+             10.7.0.2/24 and fd00:10:7::2/64 for example"
+        );
     }
     if let Some(Nic::Passt(socket)) = &args.nic {
         println!(
-            "brigade: http://10.7.0.1/ behind the passt at {socket}: with `--tcp-ports 8080:80`, \
+            "brigade: http://10.7.0.1/ behind the passt at {socket}: if that has `--tcp-ports 8080:80`, \
              it is http://127.0.0.1:8080/"
         );
     }

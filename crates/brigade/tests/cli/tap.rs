@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use tempfile::{TempDir, tempdir};
 
-use crate::process::WATCHDOG;
+use crate::process::{Brigade, WATCHDOG};
 
 /// A network namespace with a Brigade behind its interface `bt0`. Both are gone when dropped.
 struct Village {
@@ -200,6 +200,32 @@ fn the_host_pings_it_and_asks_it_for_pages() {
         assert_eq!(sizes.len(), 2, "{said}");
         assert!(sizes.iter().all(|size| *size > 5_000), "{said}");
     }
+    village.end();
+}
+
+#[test]
+fn what_cannot_be_is_said() {
+    let Some(village) = village("wrong", &["echo"]) else {
+        return;
+    };
+    let start = |interface: &str| {
+        let nic = format!("tap:{interface}");
+        let arguments = ["run", "echo", "--nic", &nic];
+        Brigade::start_in(&village.namespace, village._folder.path(), &arguments)
+    };
+    let said = |brigade: Brigade| brigade.end().failure().to_owned();
+    let busy = said(start("bt0"));
+    assert!(busy.contains("another program has it"), "{busy}");
+    let other = said(start("lo"));
+    assert!(other.contains("is no tap interface"), "{other}");
+    // The interface goes away under it.
+    let mut brigade = start("bt1");
+    brigade.line_with("Ctrl-C ends it");
+    village
+        .inside("ip", &["link", "del", "bt1"])
+        .unwrap_or_else(|reason| panic!("{reason}"));
+    let gone = said(brigade);
+    assert!(gone.contains("the interface bt1 is gone"), "{gone}");
     village.end();
 }
 

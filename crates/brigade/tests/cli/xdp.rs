@@ -311,6 +311,13 @@ fn what_cannot_be_is_said() {
     assert!(large.contains("ip link set bx0 mtu 1500"), "{large}");
     street.set_mtu(1500);
 
+    ip(&street.near, "link set bx0 down").expect("it was up");
+    let end = end(street.brigade("echo"));
+    end.assert_orderly();
+    let down = "nic: bx0 is down, and nobody reaches Brigade before: ip link set bx0 up";
+    assert!(end.errors.contains(down), "{end:?}");
+    ip(&street.near, "link set bx0 up").expect("it was down");
+
     // The interface goes away under it.
     let brigade = street.brigade("echo");
     ip(&street.near, "link del bx0").expect("it was there");

@@ -38,6 +38,7 @@ struct Request {
 #[derive(Debug)]
 pub(crate) struct Tap {
     file: OwnedFd,
+    name: String,
 }
 
 impl Tap {
@@ -66,7 +67,8 @@ impl Tap {
         // SAFETY: `file` is a descriptor of the tun driver, for which the number means TUNSETIFF; the
         // updater holds what that call wants.
         unsafe { ioctl(&file, update) }.map_err(refused)?;
-        let tap = Tap { file };
+        let name = name.to_owned();
+        let tap = Tap { file, name };
         tap.set_header_bytes().map_err(refused)?;
         tap.set_offload(0).map_err(refused)?;
         Ok(tap)
@@ -126,10 +128,19 @@ impl Tap {
             Ok(length) => Ok(Some(length.saturating_sub(N))),
             // The interface is down.
             Err(Errno::AGAIN | Errno::INTR | Errno::IO) => Ok(None),
-            Err(source) => Err(NicError::Host {
+            Err(source) => Err(self.gone(source)),
+        }
+    }
+
+    fn gone(&self, source: Errno) -> NicError {
+        let name = self.name.clone();
+        match source {
+            // The driver has nothing behind the descriptor any more.
+            Errno::BADFD => NicError::InterfaceGone { name, source },
+            source => NicError::Host {
                 call: "a read of the tap interface",
                 source,
-            }),
+            },
         }
     }
 

@@ -56,8 +56,7 @@ pub enum NicError {
     TapName(String),
     /// The host does not let us have the interface.
     #[error(
-        "cannot open the tap interface {name}: {source}; run as root, or make one for this user first: \
-         ip tuntap add {name} mode tap user NAME (it may also be in use, or be of another kind: see ip -d link)"
+        "cannot open the tap interface {name}: {source}; {}", tap_remedy(name, *source)
     )]
     Tap {
         /// The interface.
@@ -86,8 +85,8 @@ pub enum NicError {
     },
     /// Frames would be larger than a page of the host's memory.
     #[error(
-        "packets of {mtu_bytes} bytes on {name} are too large for XDP; lower the MTU, at the other end of a veth \
-         pair, too: ip link set {name} mtu 1500"
+        "packets on {name} ({mtu_bytes} bytes), or at the other end of its veth pair, are too large for XDP; lower \
+         the MTU of both ends: ip link set {name} mtu 1500, and the same with the other end's name"
     )]
     LargeMtu {
         /// The interface.
@@ -190,4 +189,21 @@ pub enum NicError {
     /// A client has no port or no slot for one more connection.
     #[error("the client has {0} connections already; close some first")]
     ClientFull(usize),
+}
+
+/// What to do when the host does not give a tap interface.
+fn tap_remedy(name: &str, refused: Errno) -> String {
+    match refused {
+        Errno::BUSY => {
+            format!("another program has it: end that, or take another name than {name}")
+        }
+        Errno::INVAL => format!(
+            "{name} is there and is no tap interface, or one of several queues (ip -d link show {name}): take \
+             another name, or delete it"
+        ),
+        _ => format!(
+            "run as root or as its owner, or make one for this user first: ip tuntap add {name} mode tap \
+             user NAME"
+        ),
+    }
 }

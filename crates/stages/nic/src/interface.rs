@@ -11,12 +11,15 @@ use crate::NicError;
 
 /// `IFNAMSIZ`, with the zero at the end.
 const NAME_BYTES: usize = 16;
-/// `SIOCGIFMTU`, `SIOCGIFHWADDR`, `SIOCETHTOOL`.
+/// `SIOCGIFFLAGS`, `SIOCGIFMTU`, `SIOCGIFHWADDR`, `SIOCETHTOOL`.
+const FLAGS: u32 = 0x8913;
 const MTU: u32 = 0x8921;
 const HARDWARE_ADDRESS: u32 = 0x8927;
 const ETHTOOL: u32 = 0x8946;
 /// `ETHTOOL_GCHANNELS`.
 const CHANNELS: u32 = 0x3c;
+/// `IFF_UP`.
+const UP: u8 = 1;
 /// `ARPHRD_ETHER`.
 const ETHERNET: u16 = 1;
 
@@ -56,6 +59,8 @@ pub(crate) struct Interface {
     pub(crate) mtu_bytes: usize,
     /// Queues that it receives on.
     pub(crate) queues: u32,
+    /// It carries packets.
+    pub(crate) is_up: bool,
 }
 
 impl Interface {
@@ -75,6 +80,7 @@ impl Interface {
         })?;
         let hardware = ask::<HARDWARE_ADDRESS>(&socket, name).map_err(refused("SIOCGIFHWADDR"))?;
         let mtu = ask::<MTU>(&socket, name).map_err(refused("SIOCGIFMTU"))?;
+        let flags = ask::<FLAGS>(&socket, name).map_err(refused("SIOCGIFFLAGS"))?;
         let (kind, rest) = hardware.split_at(2);
         if kind != ETHERNET.to_ne_bytes() {
             return Err(NicError::NotEthernet(name.to_owned()));
@@ -87,6 +93,8 @@ impl Interface {
             mtu_bytes: usize::try_from(mtu).unwrap_or(0),
             // A driver that does not know the question has one.
             queues: queues(&socket, name).unwrap_or(1).max(1),
+            // The flags are a `short` in the machine's order.
+            is_up: flags[usize::from(cfg!(target_endian = "big"))] & UP != 0,
         })
     }
 
@@ -122,11 +130,11 @@ fn request(name: &str, value: Value) -> Request {
 /// A question whose answer is in the request itself.
 fn ask<const QUESTION: u32>(socket: &OwnedFd, name: &str) -> Result<[u8; 24], Errno> {
     let mut request = request(name, Value { bytes: [0; 24] });
-    // SAFETY: both questions that this is made for (MTU and HARDWARE_ADDRESS) read the name and write
+    // SAFETY: the questions that this is made for (FLAGS, MTU and HARDWARE_ADDRESS) read the name and write
     // into the 24 bytes behind it; `Request` is `struct ifreq` (`repr(C)`, 16 + 24 bytes) and outlives
     // the call, because the updater borrows it.
     let update = unsafe { Updater::<QUESTION, Request>::new(&mut request) };
-    // SAFETY: `socket` is a socket, for which the numbers mean SIOCGIFMTU and SIOCGIFHWADDR; the updater
+    // SAFETY: `socket` is a socket, for which the numbers mean SIOCGIFFLAGS, SIOCGIFMTU and SIOCGIFHWADDR; the updater
     // holds what they want.
     unsafe { ioctl(socket, update) }?;
     // SAFETY: the 24 bytes were all set above, and whatever the kernel wrote over them are bytes.

@@ -91,6 +91,11 @@ impl XdpStage {
             let mtu_bytes = interface.mtu_bytes;
             return Err(NicError::LargeMtu { name, mtu_bytes }.into());
         }
+        if !interface.is_up {
+            eprintln!(
+                "nic: {name} is down, and nobody reaches Brigade before: ip link set {name} up"
+            );
+        }
         let (to_tcp, from_tcp) = (b.payloads("to_tcp"), b.payloads("from_tcp"));
         let (Some(memory), Some(other)) = (to_tcp, from_tcp) else {
             return Err(NicError::TwoBanks.into());
