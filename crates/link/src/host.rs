@@ -64,22 +64,8 @@ impl Host {
         split_bytes: Option<NonZeroUsize>,
     ) -> Host {
         let mtu_bytes = mtu_bytes.min(MTU_BYTES_MAX);
-        let mut config = Config::new(HardwareAddress::Ip);
-        config.random_seed = seed;
-        let mut link = Link {
-            packet: None,
-            out: &mut Nowhere,
-            refused: false,
-            mtu_bytes,
-            split_bytes,
-            segment_bytes_v6: None,
-        };
-        let mut interface = Interface::new(config, &mut link, Instant::ZERO);
-        interface.update_ip_addrs(|addresses| {
-            let own = IpCidr::Ipv4(Ipv4Cidr::new(address, prefix_bits.min(32)));
-            // The list is new and holds at least one.
-            let _ = addresses.push(own);
-        });
+        let own = IpCidr::Ipv4(Ipv4Cidr::new(address, prefix_bits.min(32)));
+        let interface = interface(mtu_bytes, split_bytes, seed, &[own]);
         let nobody = SocketSet::new(Vec::<SocketStorage<'static>>::new());
         Host {
             interface,
@@ -161,13 +147,8 @@ impl Host {
     /// Has initial sequence numbers follow from another seed. Those of one seed can be told from each
     /// other (RFC 6528 wants them not to be).
     pub fn reseed(&mut self, seed: u64) {
-        let addresses = self.interface.ip_addrs().to_vec();
-        let made = Host::made(self.address, 0, self.mtu_bytes, seed, self.split_bytes);
-        self.interface = made.interface;
-        self.interface.update_ip_addrs(|own| {
-            own.clear();
-            own.extend(addresses);
-        });
+        let (mtu_bytes, split_bytes) = (self.mtu_bytes, self.split_bytes);
+        self.interface = interface(mtu_bytes, split_bytes, seed, self.interface.ip_addrs());
     }
 
     /// Sends what the socket may send now, also when one of its timers is due.
@@ -225,6 +206,33 @@ impl Host {
             .tcp_mut()
             .connect(self.interface.context(), remote, local)
     }
+}
+
+/// smoltcp's interface of a host, which has no state of its own but its addresses and its seed.
+fn interface(
+    mtu_bytes: usize,
+    split_bytes: Option<NonZeroUsize>,
+    seed: u64,
+    addresses: &[IpCidr],
+) -> Interface {
+    let mut config = Config::new(HardwareAddress::Ip);
+    config.random_seed = seed;
+    let mut link = Link {
+        packet: None,
+        out: &mut Nowhere,
+        refused: false,
+        mtu_bytes,
+        split_bytes,
+        segment_bytes_v6: None,
+    };
+    let mut interface = Interface::new(config, &mut link, Instant::ZERO);
+    interface.update_ip_addrs(|own| {
+        for address in addresses {
+            // The list is new, and holds all that a host has (`iface-max-addr-count-3`).
+            let _ = own.push(*address);
+        }
+    });
+    interface
 }
 
 /// A duration for smoltcp's timers.

@@ -22,7 +22,7 @@ pub struct Packet {
     /// Where it came from on the interface's network (an Ethernet address), and where it is to go: an answer
     /// goes back the way that its question came. Zeros on a wire, which has one other end.
     pub link: [u8; 6],
-    /// Nothing.
+    /// Fills the header up to a multiple of four bytes.
     pub unused: [u8; 2],
 }
 

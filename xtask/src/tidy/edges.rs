@@ -42,6 +42,10 @@ pub(crate) const EDGES: &[Edge] = &[
         "rings that the kernel and this process share",
     ),
     edge(
+        "crates/stages/db/src/callbacks.rs",
+        "SQLite's files are tables of C functions",
+    ),
+    edge(
         "crates/stages/db/src/temporary.rs",
         "SQLite's files are tables of C functions",
     ),

@@ -32,8 +32,7 @@ impl Tree {
             let kind = entry.file_type()?;
             if kind.is_dir() && !is_left_out(&name) {
                 self.read_folder(&entry.path(), &format!("{path}/"))?;
-            } else if kind.is_file() && is_text(&path) && name != ".git" {
-                // In a worktree of git that is a file, with a path of this machine in it.
+            } else if kind.is_file() && is_text(&path) {
                 let bytes = fs::read(entry.path())?;
                 self.files
                     .insert(path, String::from_utf8_lossy(&bytes).into_owned());
@@ -80,6 +79,10 @@ fn is_text(path: &str) -> bool {
         "json",
     ];
     let name = path.rsplit('/').next().unwrap_or(path);
+    // In a worktree of git that is a file, with a path of this machine in it.
+    if name == ".git" {
+        return false;
+    }
     match name.rsplit_once('.') {
         Some(("", _)) | None => true,
         Some((_, ending)) => ENDINGS.contains(&ending),

@@ -28,6 +28,7 @@
 
 mod batch;
 mod body;
+mod callbacks;
 mod connection;
 mod disk;
 mod error;

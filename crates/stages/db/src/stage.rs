@@ -103,9 +103,8 @@ pub struct DbStage {
     next_tag: u64,
     order: Order<Batch>,
     reads: Reads,
-    /// Operations of theirs under way, and how many there may be.
+    /// Operations of theirs under way.
     pieces: usize,
-    pieces_max: usize,
     /// A file is to be opened or written, which waits for those that are being read.
     file: Option<Batch>,
     /// Empty: its memory is used again for the next ones.
@@ -145,7 +144,6 @@ impl DbStage {
             order: Order::new(writes_max),
             reads,
             pieces: 0,
-            pieces_max: 1,
             file: None,
             batches: Vec::new(),
             running: 0,
@@ -214,10 +212,9 @@ impl DbStage {
 
     /// Asks for pieces of files. They have half of the tokens, so that the coroutine finds one.
     fn ask_for_pieces(&mut self, io: &mut Io<'_>) {
-        self.pieces_max = self
-            .pieces_max
-            .max((io.tokens(self.ports.fs) + self.under_way.len()) / 2);
-        while self.pieces < self.pieces_max && io.tokens(self.ports.fs) > 0 {
+        let window_tokens = io.tokens(self.ports.fs) + self.under_way.len();
+        let pieces_max = (window_tokens / 2).max(1);
+        while self.pieces < pieces_max && io.tokens(self.ports.fs) > 0 {
             let Some((piece, request)) = self.reads.next() else {
                 return;
             };

@@ -16,10 +16,13 @@
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
-use std::ptr;
 use std::rc::Rc;
 
 use rusqlite::ffi;
+
+use crate::callbacks::{
+    characteristics, check_reserved_lock, lock, sector_bytes, to_read, to_write,
+};
 
 const CHUNK_BYTES: usize = 64 << 10;
 /// All bounded temporary files together, in bytes.
@@ -88,8 +91,8 @@ impl Memory {
     }
 
     /// Reads what there is, and says whether that was all.
-    fn read(&self, offset_bytes: usize, mut buffer: &mut [u8]) -> bool {
-        let mut at = offset_bytes;
+    fn read(&self, offset_bytes: u64, mut buffer: &mut [u8]) -> bool {
+        let mut at = usize::try_from(offset_bytes).unwrap_or(usize::MAX);
         while !buffer.is_empty() && at < self.size_bytes {
             let (chunk, from) = (at / CHUNK_BYTES, at % CHUNK_BYTES);
             let bytes = buffer
@@ -105,12 +108,13 @@ impl Memory {
     }
 
     /// Writes all of it; false when there is no room.
-    fn write(&mut self, offset_bytes: usize, mut data: &[u8]) -> bool {
-        let Some(end) = offset_bytes.checked_add(data.len()) else {
+    fn write(&mut self, offset_bytes: u64, mut data: &[u8]) -> bool {
+        let mut at = usize::try_from(offset_bytes).unwrap_or(usize::MAX);
+        let Some(end) = at.checked_add(data.len()) else {
             return false;
         };
         // It stays open as long as the database, and begins anew when nothing in it is needed any more.
-        if offset_bytes == 0 && matches!(self.purpose, Purpose::Undo) {
+        if at == 0 && matches!(self.purpose, Purpose::Undo) {
             self.truncate(0);
         }
         while self.chunks.len() * CHUNK_BYTES < end {
@@ -121,7 +125,6 @@ impl Memory {
             }
             self.chunks.push(vec![0; CHUNK_BYTES].into());
         }
-        let mut at = offset_bytes;
         while !data.is_empty() {
             let (chunk, from) = (at / CHUNK_BYTES, at % CHUNK_BYTES);
             let (piece, rest) = data.split_at(data.len().min(CHUNK_BYTES - from));
@@ -188,10 +191,10 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
     xRead: Some(read),
     xWrite: Some(write),
     xTruncate: Some(truncate),
-    xSync: Some(same),
+    xSync: Some(sync),
     xFileSize: Some(file_size),
-    xLock: Some(same),
-    xUnlock: Some(same),
+    xLock: Some(lock),
+    xUnlock: Some(lock),
     xCheckReservedLock: Some(check_reserved_lock),
     xFileControl: Some(file_control),
     xSectorSize: Some(sector_bytes),
@@ -231,13 +234,10 @@ unsafe extern "C" fn read(
     length: c_int,
     offset: ffi::sqlite3_int64,
 ) -> c_int {
-    let (Ok(length), Ok(offset)) = (usize::try_from(length), usize::try_from(offset)) else {
+    // SAFETY: SQLite passes `length` writable bytes, which nobody else uses during the call.
+    let Some((buffer, offset)) = (unsafe { to_read(buffer, length, offset) }) else {
         return ffi::SQLITE_IOERR_READ;
     };
-    // SAFETY: SQLite passes `length` writable bytes, which may be uninitialised.
-    unsafe { ptr::write_bytes(buffer.cast::<u8>(), 0, length) };
-    // SAFETY: initialised just now, and nobody else uses them during the call.
-    let buffer = unsafe { std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length) };
     // SAFETY: SQLite calls this with a file that `open` opened, one call at a time.
     match unsafe { memory(file) }.read(offset, buffer) {
         true => ffi::SQLITE_OK,
@@ -253,11 +253,10 @@ unsafe extern "C" fn write(
     length: c_int,
     offset: ffi::sqlite3_int64,
 ) -> c_int {
-    let (Ok(length), Ok(offset)) = (usize::try_from(length), usize::try_from(offset)) else {
+    // SAFETY: SQLite passes `length` initialised bytes, which nobody changes during the call.
+    let Some((data, offset)) = (unsafe { to_write(data, length, offset) }) else {
         return ffi::SQLITE_IOERR_WRITE;
     };
-    // SAFETY: SQLite passes `length` initialised bytes, which nobody changes during the call.
-    let data = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) };
     // SAFETY: SQLite calls this with a file that `open` opened, one call at a time.
     match unsafe { memory(file) }.write(offset, data) {
         true => ffi::SQLITE_OK,
@@ -285,27 +284,13 @@ unsafe extern "C" fn file_size(
     ffi::SQLITE_OK
 }
 
-/// There is nothing to lock, and nothing that would have to be on a disk.
-unsafe extern "C" fn same(_: *mut ffi::sqlite3_file, _: c_int) -> c_int {
-    ffi::SQLITE_OK
-}
-
-unsafe extern "C" fn check_reserved_lock(_: *mut ffi::sqlite3_file, result: *mut c_int) -> c_int {
-    // SAFETY: SQLite passes a valid pointer to an int.
-    unsafe { *result = 0 };
+/// There is nothing that would have to be on a disk.
+unsafe extern "C" fn sync(_: *mut ffi::sqlite3_file, _flags: c_int) -> c_int {
     ffi::SQLITE_OK
 }
 
 unsafe extern "C" fn file_control(_: *mut ffi::sqlite3_file, _: c_int, _: *mut c_void) -> c_int {
     ffi::SQLITE_NOTFOUND
-}
-
-unsafe extern "C" fn sector_bytes(_: *mut ffi::sqlite3_file) -> c_int {
-    4096
-}
-
-unsafe extern "C" fn characteristics(_: *mut ffi::sqlite3_file) -> c_int {
-    ffi::SQLITE_IOCAP_POWERSAFE_OVERWRITE
 }
 
 #[cfg(test)]
@@ -329,7 +314,7 @@ mod tests {
         for round in 0..300 {
             let at = next(3 * CHUNK_BYTES);
             let data = vec![(round % 250) as u8 + 1; next(CHUNK_BYTES + 10)];
-            assert!(file.write(at, &data));
+            assert!(file.write(at as u64, &data));
             twin.resize(twin.len().max(at + data.len()), 0);
             twin[at..at + data.len()].copy_from_slice(&data);
             if next(4) == 0 {
@@ -339,7 +324,7 @@ mod tests {
             }
             let (at, bytes) = (next(3 * CHUNK_BYTES), next(2 * CHUNK_BYTES));
             let mut read = vec![9; bytes];
-            let is_whole = file.read(at, &mut read);
+            let is_whole = file.read(at as u64, &mut read);
             let there = twin.get(at..).unwrap_or(&[]);
             let there = &there[..there.len().min(bytes)];
             assert_eq!(&read[..there.len()], there);
@@ -356,7 +341,7 @@ mod tests {
             (Purpose::Table, TEMPORARY_BYTES_MAX + 2),
         ] {
             let mut file = Memory::new(purpose);
-            assert!(file.write(TEMPORARY_BYTES_MAX + 1, b"x"));
+            assert!(file.write(TEMPORARY_BYTES_MAX as u64 + 1, b"x"));
             assert!(file.write(0, b"abc"));
             assert_eq!(file.size_bytes, size_bytes);
             assert_eq!(file.chunks.len(), size_bytes.div_ceil(CHUNK_BYTES));
@@ -370,7 +355,7 @@ mod tests {
     fn all_files_together_are_bounded_and_what_is_closed_is_free_again() {
         let budget = Rc::default();
         let (mut one, mut other) = (memory(&budget), memory(&budget));
-        let half = TEMPORARY_BYTES_MAX / 2;
+        let half = TEMPORARY_BYTES_MAX as u64 / 2;
         assert!(one.write(half - 1, b"x") && other.write(half - 1, b"x"));
         assert!(!budget.take_exceeded());
         assert!(!one.write(half, b"x"));

@@ -22,12 +22,14 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use rusqlite::ffi;
 
 use crate::DbError;
+use crate::callbacks::{
+    characteristics, check_reserved_lock, lock, sector_bytes, to_read, to_write,
+};
 use crate::disk::Disk;
 use crate::file::{FileError, Files, Role};
 use crate::temporary::{self, Budget, OpenTemporary, Purpose};
 
 const PATH_BYTES_MAX: c_int = 512;
-const SECTOR_BYTES: c_int = 4096;
 /// Milliseconds from the Julian epoch, in which SQLite counts, to the Unix epoch.
 const UNIX_EPOCH_MS: i64 = 210_866_760_000_000;
 
@@ -417,13 +419,10 @@ unsafe extern "C" fn read<D: Disk>(
     length: c_int,
     offset: ffi::sqlite3_int64,
 ) -> c_int {
-    let (Ok(length), Ok(offset)) = (usize::try_from(length), u64::try_from(offset)) else {
+    // SAFETY: SQLite passes `length` writable bytes, which nobody else uses during the call.
+    let Some((buffer, offset)) = (unsafe { to_read(buffer, length, offset) }) else {
         return ffi::SQLITE_IOERR_READ;
     };
-    // SAFETY: SQLite passes `length` writable bytes, which may be uninitialised.
-    unsafe { ptr::write_bytes(buffer.cast::<u8>(), 0, length) };
-    // SAFETY: initialised just now, and nobody else uses them during the call.
-    let buffer = unsafe { std::slice::from_raw_parts_mut(buffer.cast::<u8>(), length) };
     // SAFETY: SQLite calls this with a file that `open` opened.
     let done = unsafe { on_file::<D, _>(file, |files, slot| files.read(slot, offset, buffer)) };
     code(done, ffi::SQLITE_IOERR_READ)
@@ -435,11 +434,10 @@ unsafe extern "C" fn write<D: Disk>(
     length: c_int,
     offset: ffi::sqlite3_int64,
 ) -> c_int {
-    let (Ok(length), Ok(offset)) = (usize::try_from(length), u64::try_from(offset)) else {
+    // SAFETY: SQLite passes `length` initialised bytes, which nobody changes during the call.
+    let Some((data, offset)) = (unsafe { to_write(data, length, offset) }) else {
         return ffi::SQLITE_IOERR_WRITE;
     };
-    // SAFETY: SQLite passes `length` initialised bytes, which nobody changes during the call.
-    let data = unsafe { std::slice::from_raw_parts(data.cast::<u8>(), length) };
     // SAFETY: SQLite calls this with a file that `open` opened.
     let done = unsafe { on_file::<D, _>(file, |files, slot| files.write(slot, offset, data)) };
     code(done, ffi::SQLITE_IOERR_WRITE)
@@ -475,17 +473,6 @@ unsafe extern "C" fn file_size<D: Disk>(
     code(found, ffi::SQLITE_IOERR_FSTAT)
 }
 
-/// The one connection has the files for itself.
-unsafe extern "C" fn lock(_: *mut ffi::sqlite3_file, _level: c_int) -> c_int {
-    ffi::SQLITE_OK
-}
-
-unsafe extern "C" fn check_reserved_lock(_: *mut ffi::sqlite3_file, result: *mut c_int) -> c_int {
-    // SAFETY: SQLite passes a valid pointer to an int.
-    unsafe { *result = 0 };
-    ffi::SQLITE_OK
-}
-
 unsafe extern "C" fn file_control(
     _: *mut ffi::sqlite3_file,
     operation: c_int,
@@ -500,14 +487,4 @@ unsafe extern "C" fn file_control(
         }
         _ => ffi::SQLITE_NOTFOUND,
     }
-}
-
-unsafe extern "C" fn sector_bytes(_: *mut ffi::sqlite3_file) -> c_int {
-    SECTOR_BYTES
-}
-
-/// A write that does not fill its block rewrites the rest with the same bytes, so that even a torn
-/// one leaves them as they were. Nothing more is promised: neither order nor atomicity.
-unsafe extern "C" fn characteristics(_: *mut ffi::sqlite3_file) -> c_int {
-    ffi::SQLITE_IOCAP_POWERSAFE_OVERWRITE
 }

@@ -94,12 +94,12 @@ impl Tap {
 
     /// Has the kernel hand over packets of TCP as its own programs send them: without a checksum,
     /// and, if it can be told to keep within a page, not yet split into segments.
-    pub(crate) fn take_whole(&self, name: &str, page_bytes: usize) -> Result<(), NicError> {
+    pub(crate) fn take_whole(&self, page_bytes: usize) -> Result<(), NicError> {
         // Whoever may not say so (it takes CAP_NET_ADMIN) gets segments, as on any network.
-        let fits = route::limit_packets(name, page_bytes).is_ok();
+        let fits = route::limit_packets(&self.name, page_bytes).is_ok();
         let wanted = if fits { SUMS | SPLITS } else { SUMS };
         self.set_offload(wanted).map_err(|source| NicError::Tap {
-            name: name.to_owned(),
+            name: self.name.clone(),
             source,
         })
     }
@@ -107,7 +107,8 @@ impl Tap {
     /// Has the kernel keep more frames than its usual 500 or 1,000 for who is busy with a long query:
     /// when thousands of clients come or go at once, a lost opening segment costs its client a second. Where
     /// that is refused (it takes CAP_NET_ADMIN), the usual stays, and that is said.
-    pub(crate) fn queue(name: &str, frames: usize) {
+    pub(crate) fn queue(&self, frames: usize) {
+        let name = &self.name;
         if let Err(refused) = route::lengthen_queue(name, frames) {
             eprintln!(
                 "nic: {frames} frames are not to wait at {name}: {refused}; as many as before do, unless root says: \
@@ -128,11 +129,11 @@ impl Tap {
             Ok(length) => Ok(Some(length.saturating_sub(N))),
             // The interface is down.
             Err(Errno::AGAIN | Errno::INTR | Errno::IO) => Ok(None),
-            Err(source) => Err(self.gone(source)),
+            Err(source) => Err(self.read_error(source)),
         }
     }
 
-    fn gone(&self, source: Errno) -> NicError {
+    fn read_error(&self, source: Errno) -> NicError {
         let name = self.name.clone();
         match source {
             // The driver has nothing behind the descriptor any more.

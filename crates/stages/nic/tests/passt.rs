@@ -174,11 +174,6 @@ fn without_room_frames_wait_and_nothing_is_lost() {
 #[test]
 fn a_peer_that_does_not_read_gets_all_later_and_holds_few_pages() {
     let mut world = World::new();
-    // It is known where the peer is.
-    let hello = world.frame(&packet(40, false, 0));
-    world.peer.write_all(&hello).unwrap();
-    world.harness.run_until_idle().unwrap();
-    world.received().unwrap();
     // More than any socket buffer holds.
     let mut sent = 0;
     while world.harness.stage().held() == 0 {
@@ -217,10 +212,6 @@ fn a_peer_that_does_not_read_gets_all_later_and_holds_few_pages() {
 #[test]
 fn a_peer_that_writes_and_does_not_read_is_read_from() {
     let mut world = World::new();
-    let hello = world.frame(&packet(40, false, 0));
-    world.peer.write_all(&hello).unwrap();
-    world.harness.run_until_idle().unwrap();
-    world.received().unwrap();
     // As many frames wait for the peer as may, and tcp has all packets that it can take: it takes no more
     // until its own are taken.
     while world.try_send(&packet(PAGE_BYTES, true, 0)) {

@@ -123,8 +123,9 @@ impl Errors {
         if now_ns.saturating_sub(self.since_ns) >= 1_000_000_000 {
             (self.since_ns, self.sent) = (now_ns, 0);
         }
-        self.sent += u32::from(self.sent <= ERRORS_PER_S);
-        self.sent <= ERRORS_PER_S
+        let may_send = self.sent < ERRORS_PER_S;
+        self.sent += u32::from(may_send);
+        may_send
     }
 }
 

@@ -41,6 +41,15 @@ impl Bench {
         (status, content)
     }
 
+    /// Asks for files, and lets the disk do what the stage asks then; gives the tags.
+    fn ask_for(&mut self, names: &[&str]) -> Vec<u64> {
+        let tags = names.iter().map(|name| self.file(ReadFile, name, b""));
+        let tags = tags.collect();
+        self.harness.run_until_idle().unwrap();
+        self.serve();
+        tags
+    }
+
     fn kinds_seen(&mut self) -> Vec<FsKind> {
         let seen = std::mem::take(&mut self.seen);
         let kinds = seen.iter().map(|request| FsKind::from_word(request.kind));
@@ -67,12 +76,7 @@ fn with_files(names: &[&str]) -> Bench {
 fn all_pieces_of_several_files_are_asked_for_at_once_and_may_come_in_any_order() {
     let names = ["a", "b", "c"];
     let mut bench = with_files(&names);
-    let tags: Vec<u64> = names
-        .iter()
-        .map(|name| bench.file(ReadFile, name, b""))
-        .collect();
-    bench.harness.run_until_idle().unwrap();
-    bench.serve();
+    let tags = bench.ask_for(&names);
     assert_eq!(bench.kinds_seen(), [FsKind::Read; 9]);
     assert_eq!(bench.harness.stage().held(), 3);
     assert!(bench.reply().is_none());
@@ -115,12 +119,7 @@ fn more_files_than_are_read_at_a_time_hold_up_neither_each_other_nor_what_came_b
     bench.seen.clear();
     // The write is taken with the files, which pass it; then those that are too many wait.
     let write = bench.batch(Write, &encode(&[("INSERT INTO t VALUES (1)", &[])]));
-    let tags: Vec<u64> = names
-        .iter()
-        .map(|name| bench.file(ReadFile, name, b""))
-        .collect();
-    bench.harness.run_until_idle().unwrap();
-    bench.serve();
+    let tags = bench.ask_for(&names);
     let kinds = bench.kinds_seen();
     assert!(kinds.contains(&FsKind::Write), "the write waits: {kinds:?}");
     bench.settle();

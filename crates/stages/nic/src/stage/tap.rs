@@ -56,14 +56,13 @@ struct TapStage {
 
 impl TapStage {
     fn new(b: &Builder<'_>) -> Result<TapStage, StageError> {
-        let interface = b.text("interface")?;
-        let tap = Tap::open(&interface)?;
+        let tap = Tap::open(&b.text("interface")?)?;
         match number(b, "queue_frames", 0, 1 << 20)? {
             0 => {}
-            frames => Tap::queue(&interface, frames),
+            frames => tap.queue(frames),
         }
         if b.flag("offload")? {
-            tap.take_whole(&interface, b.page_bytes("to_tcp"))?;
+            tap.take_whole(b.page_bytes("to_tcp"))?;
         }
         Ok(TapStage {
             to_tcp: b.output("to_tcp")?,

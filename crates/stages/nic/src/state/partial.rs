@@ -4,10 +4,11 @@
 
 use brigade_link::checksum;
 
+use super::tap::IPV6_BYTES;
+
 const PROTOCOL_TCP: u8 = 6;
 const CHECKSUM_AT: usize = 16;
 const TCP_BYTES_MIN: usize = 20;
-const IPV6_BYTES: usize = 40;
 
 /// Completes the checksum of an IP packet of TCP, if it was left out; whether it was. A packet that
 /// was damaged passes for such a one as rarely as for a whole one: once in 65,536 times.

@@ -3,6 +3,8 @@
 
 use brigade_link::checksum;
 
+use super::IPV6_BYTES;
+
 /// Bytes of the header, which stands before the frame's own.
 pub(crate) const OFFLOAD_BYTES: usize = 10;
 /// The packet is complete.
@@ -16,7 +18,6 @@ const SPLIT_CONGESTED: u8 = 0x80;
 /// What is said of a packet of one segment.
 const WHOLE: u32 = u16::MAX as u32;
 const PROTOCOL_TCP: u8 = 6;
-const IPV6_BYTES: usize = 40;
 const ETHERNET_BYTES: usize = super::HEADER_BYTES;
 const TCP_BYTES_MIN: usize = 20;
 /// Where the checksum is in TCP's header.
